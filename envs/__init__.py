@@ -1,0 +1,62 @@
+"""The rules: games as numpy records and batch-first functions.
+
+>>> import numpy as np
+>>> game = make("connect_four")
+>>> states = game.step(game.reset(2), np.array([3, 0]))
+>>> print(game.show(states[0]))
+ 1  2  3  4  5  6  7
+ .  .  .  .  .  .  .
+ .  .  .  .  .  .  .
+ .  .  .  .  .  .  .
+ .  .  .  .  .  .  .
+ .  .  .  .  .  .  .
+ .  .  . (X) .  .  .
+O to play
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable
+
+from envs.connect_four import ConnectFour
+from envs.game import Game, States, Symmetries, TerritoryGame, random_actions
+from envs.tictactoe import TicTacToe
+
+__all__ = ["GAMES", "Game", "States", "Symmetries", "TerritoryGame", "make", "random_actions"]
+
+CONTRACT = ("name", "version", "dtype", "num_actions", "board_shape", "planes", "max_plies")  # fields, not options
+GAMES: dict[str, Callable[..., Game]] = {
+    "tictactoe": TicTacToe,
+    "connect_four": ConnectFour,
+}
+
+
+def make(spec: str, **options: object) -> Game:
+    """The game that `spec` names: `connect_four`, `go9` (short for `go:size=9`), `go:size=9,komi=5.5`.
+
+    `options` are further options of the game, as keywords. ValueError names what is wrong and what there is.
+    """
+    name, _, listed = spec.partition(":")
+    if sized := re.fullmatch(r"([a-z_]+?)(\d+)", name):
+        name, options = sized[1], {"size": int(sized[2]), **options}
+    if name not in GAMES:
+        near = difflib.get_close_matches(name, GAMES, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"there is no game '{spec}'{hint} Games: {', '.join(GAMES)}")
+    for item in filter(None, listed.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise ValueError(f"'{item}' in '{spec}' is no option: write {name}:key=value,key=value")
+        options = {**options, key: value}
+    return _build(GAMES[name], name, options)
+
+
+def _build(game: Callable[..., Game], name: str, options: dict[str, object]) -> Game:
+    known = [key for key in inspect.signature(game).parameters if key not in CONTRACT]
+    for key in options:
+        if key not in known:
+            raise ValueError(f"{name} has no option '{key}'" + (f": it has {', '.join(known)}" if known else ""))
+    return game(**options)

@@ -1,0 +1,237 @@
+"""Connect Four on 7 columns by 6 rows, on bitboards.
+
+Seven bits a column, the lowest at the bottom, the seventh always empty so that shifted lines cannot wrap round:
+
+     6 13 20 27 34 41 48   <- sentinel row, never occupied
+     5 12 19 26 33 40 47
+     4 11 18 25 32 39 46
+     3 10 17 24 31 38 45
+     2  9 16 23 30 37 44
+     1  8 15 22 29 36 43
+     0  7 14 21 28 35 42
+
+A state holds the stones of the side to move and all stones; whose they are follows from `to_play`.
+The layout is John Tromp's; Pascal Pons's solver uses it too (blog.gamesolver.org).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import text
+from envs.game import States, Symmetries
+from envs.jit import kernel
+from envs.rng import GOLDEN, below
+
+WIDTH, HEIGHT = 7, 6
+UNFINISHED, LOST, DRAWN = 0, 1, 2  # `status`, for the side to move: the side that has just moved made four, or filled the board
+
+DTYPE = np.dtype(
+    [("own", "u8"), ("mask", "u8"), ("to_play", "i1"), ("status", "i1"), ("ply", "i2"), ("last", "i2")], align=True
+)
+
+_ONE, _COLUMN_BITS = np.uint64(1), np.uint64(7)
+_BOTTOM = np.uint64(sum(1 << 7 * x for x in range(WIDTH)))  # lowest cell of every column
+_TOP = np.uint64(sum(1 << (7 * x + HEIGHT - 1) for x in range(WIDTH)))  # highest playable cell of every column
+_FULL = np.uint64(sum(((1 << HEIGHT) - 1) << 7 * x for x in range(WIDTH)))
+
+
+@kernel
+def has_four(stones):
+    """True where the bitboard holds four in a row."""
+    for shift in (1, 6, 7, 8):
+        pairs = stones & (stones >> np.uint64(shift))
+        if pairs & (pairs >> np.uint64(2 * shift)):
+            return True
+    return False
+
+
+@kernel
+def winning_cells(stones, mask):
+    """Bitboard of the empty cells, reachable now or not, that would complete a four for `stones`."""
+    s1, s2, s3 = np.uint64(1), np.uint64(2), np.uint64(3)
+    cells = (stones << s1) & (stones << s2) & (stones << s3)  # vertical
+    for step in (6, 7, 8):
+        d = np.uint64(step)
+        d2, d3 = np.uint64(2 * step), np.uint64(3 * step)
+        pair = (stones << d) & (stones << d2)
+        cells |= pair & (stones << d3)
+        cells |= pair & (stones >> d)
+        pair = (stones >> d) & (stones >> d2)
+        cells |= pair & (stones << d)
+        cells |= pair & (stones >> d3)
+    return cells & (_FULL ^ mask)
+
+
+@kernel
+def popcount(bits):
+    """Number of set bits of a u8."""
+    count = 0
+    while bits != np.uint64(0):
+        bits &= bits - _ONE
+        count += 1
+    return count
+
+
+@kernel
+def _step(states, actions, out):
+    for i in range(len(states)):
+        out[i] = states[i]
+        if states[i]["status"] != UNFINISHED:
+            continue
+        column = np.uint64(actions[i]) * _COLUMN_BITS
+        mask = states[i]["mask"]
+        move = (mask + (_ONE << column)) & (((_ONE << np.uint64(HEIGHT)) - _ONE) << column)
+        mover = states[i]["own"] | move
+        mask |= move
+        out[i]["own"] = mask ^ mover
+        out[i]["mask"] = mask
+        out[i]["to_play"] = 1 - states[i]["to_play"]
+        out[i]["ply"] = states[i]["ply"] + 1
+        height = popcount((mask >> column) & np.uint64(0x3F))
+        out[i]["last"] = (HEIGHT - height) * WIDTH + actions[i]
+        if has_four(mover):
+            out[i]["status"] = LOST
+        elif mask == _FULL:
+            out[i]["status"] = DRAWN
+
+
+@kernel
+def _legal(states, out):
+    for i in range(len(states)):
+        playing = states[i]["status"] == UNFINISHED
+        top = states[i]["mask"] & _TOP
+        for x in range(WIDTH):
+            out[i, x] = playing and (top >> np.uint64(7 * x + HEIGHT - 1)) & _ONE == np.uint64(0)
+
+
+@kernel
+def _observe(states, out):
+    for i in range(len(states)):
+        own = states[i]["own"]
+        other = states[i]["mask"] ^ own
+        for x in range(WIDTH):
+            for y in range(HEIGHT):
+                bit = np.uint64(7 * x + HEIGHT - 1 - y)
+                out[i, 0, y, x] = (own >> bit) & _ONE
+                out[i, 1, y, x] = (other >> bit) & _ONE
+        out[i, 2] = states[i]["to_play"]
+
+
+@kernel
+def _heuristic(states, out):
+    for i in range(len(states)):
+        own, mask = states[i]["own"], states[i]["mask"]
+        if states[i]["status"] == LOST:
+            out[i] = -1.0
+        elif states[i]["status"] == DRAWN:
+            out[i] = 0.0
+        else:
+            balance = popcount(winning_cells(own, mask)) - popcount(winning_cells(mask ^ own, mask))
+            out[i] = np.tanh(0.3 * balance)
+
+
+@kernel
+def _rollout(states, seeds, out):
+    for i in range(len(states)):
+        own, mask = states[i]["own"], states[i]["mask"]
+        counter = seeds[i]
+        sign = 1.0  # of the side to move in (own, mask), against the side to move in states[i]
+        result = 0.0
+        if states[i]["status"] == LOST:
+            result = -1.0
+        while states[i]["status"] == UNFINISHED and mask != _FULL:
+            moves = (mask + _BOTTOM) & _FULL
+            counter += GOLDEN
+            for _ in range(below(counter, popcount(moves))):
+                moves &= moves - _ONE
+            mover = own | (moves & (~moves + _ONE))
+            if has_four(mover):
+                result = sign
+                break
+            mask |= mover
+            own = mask ^ mover
+            sign = -sign
+        out[i] = result
+
+
+@dataclass(frozen=True)
+class ConnectFour:
+    """The standard 7 x 6 game. Action a drops a stone into column a, counted from the left; its name is a + 1."""
+
+    name: str = "connect_four"
+    version: int = 1
+    dtype: np.dtype[np.void] = DTYPE
+    num_actions: int = WIDTH
+    board_shape: tuple[int, int] = (HEIGHT, WIDTH)
+    planes: tuple[str, ...] = ("own stones", "other stones", "second player to move")
+    max_plies: int = WIDTH * HEIGHT
+
+    @property
+    def symmetries(self) -> Symmetries:
+        points = np.arange(HEIGHT * WIDTH, dtype=np.int32).reshape(HEIGHT, WIDTH)
+        columns = np.arange(WIDTH, dtype=np.int32)
+        return Symmetries(
+            np.stack([points.reshape(-1), points[:, ::-1].reshape(-1)]), np.stack([columns, columns[::-1]])
+        )
+
+    def reset(self, n: int) -> States:
+        states = np.zeros(n, DTYPE)
+        states["last"] = -1
+        return states
+
+    def step(self, states: States, actions: NDArray[np.integer]) -> States:
+        out = np.empty_like(states)
+        _step(states, np.asarray(actions, np.int64), out)
+        return out
+
+    def legal(self, states: States) -> NDArray[np.bool_]:
+        out = np.empty((len(states), WIDTH), np.bool_)
+        _legal(states, out)
+        return out
+
+    def terminal(self, states: States) -> NDArray[np.bool_]:
+        return np.asarray(states["status"] != UNFINISHED)
+
+    def returns(self, states: States) -> NDArray[np.float32]:
+        return np.where(states["status"] == LOST, np.float32(-1), np.float32(0))
+
+    def observe(self, states: States) -> NDArray[np.uint8]:
+        out = np.empty((len(states), len(self.planes), HEIGHT, WIDTH), np.uint8)
+        _observe(states, out)
+        return out
+
+    def board(self, states: States) -> NDArray[np.int8]:
+        planes = self.observe(states).astype(np.int8)
+        sign = (1 - 2 * states["to_play"])[:, None, None]
+        return np.asarray(sign * (planes[:, 0] - planes[:, 1]), np.int8)
+
+    def heuristic(self, states: States) -> NDArray[np.float32]:
+        """tanh of the difference in empty cells that complete a four (threats, reachable now or later)."""
+        out = np.empty(len(states), np.float32)
+        _heuristic(states, out)
+        return out
+
+    def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
+        out = np.empty(len(states), np.float32)
+        _rollout(states, seeds, out)
+        return out
+
+    def action_name(self, action: int) -> str:
+        return str(action + 1)
+
+    def parse_action(self, text: str) -> int:
+        if text.strip() not in tuple("1234567"):
+            raise ValueError(f"'{text}' is not a column: type a number from 1 to 7")
+        return int(text) - 1
+
+    def show(self, state: np.void) -> str:
+        batch = np.array([state], DTYPE)
+        ended = bool(self.terminal(batch)[0])
+        below_board = text.footer(to_play=int(state["to_play"]), terminal=ended, result=float(self.returns(batch)[0]))
+        return text.draw(
+            self.board(batch)[0], columns="1234567", rows=[""] * HEIGHT, last=int(state["last"]), footer=below_board
+        )

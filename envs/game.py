@@ -1,0 +1,130 @@
+"""The contract every game keeps, and the few functions that follow from it alone.
+
+A state is one record of a numpy structured dtype, a batch is an array of records: copying, slicing, saving and handing
+a batch to a kernel is plain numpy. Every function takes and returns whole batches and changes none of its arguments.
+
+Letters: B states, A actions, C planes, H and W the board's height and width, S symmetries.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+States = NDArray[np.void]  # [B] of `game.dtype`
+
+
+class Symmetries(NamedTuple):
+    """The board symmetries that leave the rules unchanged; row 0 is the identity.
+
+    Symmetry s turns a plane into `plane.reshape(H * W)[points[s]]` and a policy into `policy[actions[s]]`.
+    """
+
+    points: NDArray[np.int32]  # [S, H * W]
+    actions: NDArray[np.int32]  # [S, A]
+
+
+@runtime_checkable
+class Game(Protocol):
+    """Rules of a two-player, zero-sum game of perfect information, batch first.
+
+    `dtype` has at least these fields: `to_play` (i1; 0 the first player, 1 the second), `ply` (i2; moves made so far),
+    `last` (i2; flat board index of the stone just placed, -1 for none or a pass).
+    """
+
+    @property
+    def name(self) -> str: ...  # as `envs.make` takes it, with its options: "connect_four", "go:size=9,komi=7"
+    @property
+    def version(self) -> int: ...  # raised when rules or planes change meaning; saved with every checkpoint
+    @property
+    def dtype(self) -> np.dtype[np.void]: ...
+    @property
+    def num_actions(self) -> int: ...
+    @property
+    def board_shape(self) -> tuple[int, int]: ...  # H, W
+    @property
+    def planes(self) -> tuple[str, ...]: ...  # what each of the C observation planes holds
+    @property
+    def max_plies(self) -> int: ...  # no game is longer
+    @property
+    def symmetries(self) -> Symmetries: ...
+
+    def reset(self, n: int) -> States:
+        """`n` games at the start position."""
+        ...
+
+    def step(self, states: States, actions: NDArray[np.integer]) -> States:
+        """States after each player to move plays; terminal states absorb. Illegal actions are undefined here: check `legal`."""
+        ...
+
+    def legal(self, states: States) -> NDArray[np.bool_]:
+        """[B, A], True where playable; all False in terminal states."""
+        ...
+
+    def terminal(self, states: States) -> NDArray[np.bool_]:
+        """[B]."""
+        ...
+
+    def returns(self, states: States) -> NDArray[np.float32]:
+        """[B] result for the side to move: -1 lost, 0 draw or not finished, 1 won."""
+        ...
+
+    def observe(self, states: States) -> NDArray[np.uint8]:
+        """[B, C, H, W] binary planes, from the side to move."""
+        ...
+
+    def board(self, states: States) -> NDArray[np.int8]:
+        """[B, H, W] stones, row 0 on top: 1 the first player's, -1 the second's, 0 empty."""
+        ...
+
+    def heuristic(self, states: States) -> NDArray[np.float32]:
+        """[B] cheap static estimate for the side to move, in (-1, 1); exact in terminal states."""
+        ...
+
+    def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
+        """[B] result, for the side to move in `states`, of one uniformly random playout each, seeded by `seeds` [B]."""
+        ...
+
+    def action_name(self, action: int) -> str: ...
+
+    def parse_action(self, text: str) -> int:
+        """The action named `text`, in any letter case; ValueError that says what is expected."""
+        ...
+
+    def show(self, state: np.void) -> str:
+        """The board as text with coordinates, the last move marked, the side to move or the result below."""
+        ...
+
+
+@runtime_checkable
+class TerritoryGame(Game, Protocol):
+    """A game scored by area (Go): what the auxiliary heads learn, KataGo's ownership and score targets."""
+
+    def ownership(self, states: States) -> NDArray[np.int8]:
+        """[B, H, W] who owns each point under area scoring: 1 first player, -1 second, 0 neither."""
+        ...
+
+    def score(self, states: States) -> NDArray[np.float32]:
+        """[B] area of the first player minus area of the second minus komi, in points."""
+        ...
+
+
+def random_actions(legal: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
+    """[B] one uniformly random legal action per row of `legal` [B, A]; 0 where a row has none."""
+    weights = rng.random(legal.shape) * legal
+    return weights.argmax(axis=1)
+
+
+def square_symmetries(size: int, extra_actions: int = 0) -> Symmetries:
+    """The eight symmetries of a square board whose first `size * size` actions are its points, row by row.
+
+    `extra_actions` actions (a pass) follow them and stay where they are.
+    """
+    points = np.arange(size * size, dtype=np.int32).reshape(size, size)
+    turned = [np.rot90(face, k) for k in range(4) for face in (points, points.T)]
+    turned.sort(key=lambda face: not np.array_equal(face, points))
+    table = np.stack([face.reshape(-1) for face in turned]).astype(np.int32)
+    rest = np.arange(size * size, size * size + extra_actions, dtype=np.int32)
+    return Symmetries(table, np.concatenate([table, np.broadcast_to(rest, (len(table), extra_actions))], axis=1))

@@ -1,0 +1,56 @@
+"""One way to compile a kernel: `@kernel`.
+
+Numba's on-disk cache looks only at the file a function stands in: edit a *callee* in another file and the stale machine
+code of the caller is loaded without a word. So all kernels are compiled here, into a cache directory whose name is a
+hash of every kernel source file, the numba version and the flags that change generated code. Any edit is a new cache.
+
+Kernels are module-level functions over arrays and scalars; they never receive functions (numba would recompile them in
+every process). Under `NUMBA_DISABLE_JIT=1` they run as the plain Python they are written in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar, cast
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+_ROOT = Path(__file__).resolve().parent.parent
+_FLAGS = ("NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT", "NUMBA_CPU_NAME", "NUMBA_OPT")
+
+
+def _cache_key() -> str:
+    """Hash of everything that decides what machine code a kernel becomes."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for flag in _FLAGS:
+        digest.update(f"{flag}={os.environ.get(flag, '')};".encode())
+    for source in sorted(p for package in ("envs", "agents") for p in (_ROOT / package).rglob("*.py")):
+        text = source.read_bytes()
+        if b"@kernel" in text:
+            digest.update(source.name.encode() + text)
+    return digest.hexdigest()[:16]
+
+
+def _cache_base() -> Path:
+    """`$ARENA_CACHE`, else the user's cache directory, else (read-only home) the temporary directory."""
+    chosen = os.environ.get("ARENA_CACHE")
+    base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "arena"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        base = Path(tempfile.gettempdir()) / f"arena-{os.getuid()}"
+    return base / "kernels"
+
+
+numba.config.CACHE_DIR = str(_cache_base() / _cache_key())
+
+
+def kernel(function: Function) -> Function:
+    """Compile `function` to machine code that releases the GIL, cached across processes."""
+    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
