@@ -1,0 +1,90 @@
+"""Evaluators: what a search asks about a position. One signature, whatever is behind it, so that they compose.
+
+    evaluate(states [B]) -> Evaluation(priors [B, A] f4, values [B] f4)
+
+Priors are zero where illegal and sum to one; values are for the side to move, in [-1, 1]. Never called on finished games.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import Game, States
+
+
+class Evaluation(NamedTuple):
+    priors: NDArray[np.float32]  # [B, A]
+    values: NDArray[np.float32]  # [B]
+
+
+Evaluator = Callable[[States], Evaluation]
+
+
+def uniform_priors(legal: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """[B, A] the uniform distribution over the legal actions of each row."""
+    counts = np.maximum(legal.sum(axis=1, keepdims=True), 1)
+    return (legal / counts).astype(np.float32)
+
+
+def masked_softmax(logits: NDArray[np.float32], legal: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """[B, A] softmax over the legal actions, zero elsewhere."""
+    masked = np.where(legal, logits, -np.inf)
+    weights = np.exp(masked - masked.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+
+
+def uniform(game: Game) -> Evaluator:
+    """Knows nothing: uniform priors, value 0."""
+
+    def evaluate(states: States) -> Evaluation:
+        return Evaluation(uniform_priors(game.legal(states)), np.zeros(len(states), np.float32))
+
+    return evaluate
+
+
+def rollouts(game: Game, seed: int, per_state: int = 1) -> Evaluator:
+    """Uniform priors; value: the mean result of `per_state` uniformly random playouts."""
+    rng = np.random.default_rng(seed)
+
+    def evaluate(states: States) -> Evaluation:
+        repeated = np.repeat(states, per_state)
+        seeds = rng.integers(2**63, size=len(repeated), dtype=np.uint64)
+        results = game.rollout(repeated, seeds).reshape(len(states), per_state)
+        return Evaluation(uniform_priors(game.legal(states)), results.mean(axis=1, dtype=np.float32))
+
+    return evaluate
+
+
+def heuristic(game: Game) -> Evaluator:
+    """Uniform priors; value: the game's static estimate."""
+
+    def evaluate(states: States) -> Evaluation:
+        return Evaluation(uniform_priors(game.legal(states)), game.heuristic(states))
+
+    return evaluate
+
+
+def symmetric(game: Game, evaluate: Callable[[NDArray[np.uint8], NDArray[np.bool_]], Evaluation]) -> Evaluator:
+    """Average of a network's view over all symmetries of the board.
+
+    `evaluate(observations [B, C, H, W], legal [B, A])` is a network's own form (`Runtime.evaluate_planes`).
+    """
+    points, actions = game.symmetries
+    back = np.argsort(actions, axis=1)
+
+    def averaged(states: States) -> Evaluation:
+        planes, legal = game.observe(states), game.legal(states)
+        b, c, h, w = planes.shape
+        priors, values = np.zeros(legal.shape, np.float32), np.zeros(b, np.float32)
+        for s in range(len(points)):
+            turned = planes.reshape(b, c, h * w)[:, :, points[s]].reshape(b, c, h, w)
+            seen = evaluate(turned, legal[:, actions[s]])
+            priors += seen.priors[:, back[s]] / len(points)
+            values += seen.values / len(points)
+        return Evaluation(priors, values)
+
+    return averaged

@@ -1,0 +1,238 @@
+"""Monte-Carlo tree search over a batch of games: the rules, the evaluator and the tree's kernels in turn.
+
+`Search` owns one tree per slot. Each `step` walks every unfinished tree down to one leaf (several with virtual loss, for a
+single game), steps the rules, asks the evaluator about all leaves at once and backs their values up. Slots finish on their
+own and can be given a new position at any time, so a self-play batch stays full.
+
+Noise goes into the root before the search, temperature comes after it: neither is the tree's business.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from agents import tree as kernels
+from agents.evaluators import Evaluator
+from agents.section import Section
+from envs import Game, States
+
+
+class SearchSettings(Section):
+    """How the tree is searched. The defaults of `c_*` are the papers'."""
+
+    rule: Literal["puct", "gumbel"] = Field("puct", description="selection: AlphaZero's PUCT, or Gumbel AlphaZero")
+    c_init: float = Field(1.25, ge=0, description="PUCT exploration; AlphaZero 1.25")
+    c_base: float = Field(19652.0, gt=0, description="visits at which PUCT exploration starts to grow; AlphaZero 19652")
+    fpu: float = Field(0.2, ge=0, description="first-play urgency: an unvisited child starts this much below its parent")
+    noise_fraction: float = Field(0.25, ge=0, le=1, description="share of Dirichlet noise in root priors; AlphaZero 0.25")
+    noise_total: float = Field(10.83, gt=0, description="Dirichlet alpha times legal actions; AlphaGo Zero 0.03 x 361 = 10.83")
+    max_considered: int = Field(16, ge=1, description="Gumbel: actions sequential halving starts with; paper 16")
+    c_visit: float = Field(50.0, ge=0, description="Gumbel: paper 50")
+    c_scale: float = Field(1.0, gt=0, description="Gumbel: weight of Q against log priors; paper 1")
+
+    def constants(self) -> kernels.Rule:
+        """The numbers in the form the kernels take."""
+        kind = kernels.PUCT if self.rule == "puct" else kernels.GUMBEL
+        return kernels.Rule(kind, self.c_init, self.c_base, self.fpu, self.c_visit, self.c_scale)
+
+
+class Results(NamedTuple):
+    """What a search found at n roots; values for the side to move there."""
+
+    policy: NDArray[np.float32]  # [n, A] the improved policy
+    visits: NDArray[np.int32]  # [n, A]
+    action_values: NDArray[np.float32]  # [n, A]
+    bounds: NDArray[np.int8]  # [n, A, 2] proven lower and upper bound of each action
+    values: NDArray[np.float32]  # [n]
+    solved: NDArray[np.bool_]  # [n] the root's value is proven
+    choice: NDArray[np.int64]  # [n] the action to play
+    network_values: NDArray[np.float32]  # [n] what the evaluator said of the root itself
+    priors: NDArray[np.float32]  # [n, A] root priors, noise included
+
+
+@cache
+def considered_visits(considered: int, simulations: int) -> NDArray[np.int32]:
+    """[simulations] visits an action must have to be considered, sequential halving over `considered` actions.
+
+    Every phase shares its simulations equally among the survivors, then halves them (Karnin et al. 2013).
+
+    >>> considered_visits(4, 8).tolist()
+    [0, 0, 0, 0, 1, 1, 2, 2]
+    """
+    if considered <= 1:
+        return np.arange(simulations, dtype=np.int32)
+    phases = int(np.ceil(np.log2(considered)))
+    plan: list[int] = []
+    visits, survivors = 0, considered
+    while len(plan) < simulations:
+        extra = max(1, simulations // (phases * survivors))
+        for _ in range(extra):
+            plan.extend([visits] * survivors)
+            visits += 1
+        survivors = max(2, survivors // 2)
+    return np.array(plan[:simulations], np.int32)
+
+
+class Search:
+    """Trees for `slots` games, `capacity` nodes each."""
+
+    def __init__(self, game: Game, settings: SearchSettings, *, slots: int, capacity: int) -> None:
+        plan = capacity if settings.rule == "gumbel" else 1
+        self.game = game
+        self.settings = settings
+        self.rule = settings.constants()
+        self.tree = kernels.new_tree(slots, capacity, game.num_actions, plan)
+        self.states = np.repeat(game.reset(1), slots * capacity).reshape(slots, capacity)  # [B, N]
+        self._noisy = np.zeros(slots, np.bool_)
+        self._kept = np.zeros(capacity, np.int32)
+        self._edges = np.zeros((0, 3), np.int64)
+
+    @property
+    def capacity(self) -> int:
+        """Nodes a tree can hold; a search also ends when its tree is full."""
+        return self.states.shape[1]
+
+    def begin(self, slots: NDArray[np.integer], states: States, simulations: NDArray[np.integer] | int, *, noisy: NDArray[np.bool_] | bool = False) -> None:  # fmt: skip
+        """Give `slots` new roots, forgetting their trees, and the simulations to run there.
+
+        `noisy` slots get Dirichlet noise (PUCT) or Gumbel noise at the root. `states` must not be finished games.
+        """
+        kernels.clear(self.tree, slots)
+        self.states[slots, 0] = states
+        self.tree.budget[slots] = simulations
+        self._noisy[slots] = noisy
+
+    def advance(self, slot: int, state: np.void, simulations: int) -> int:
+        """Give `slot` a root, keeping the part of its tree below it if it is in there, up to two plies down.
+
+        Returns the simulations inherited; they count towards `simulations`. Gumbel's plan starts from none, so it keeps no tree.
+        """
+        node = self._find(slot, state) if self.settings.rule == "puct" else -1
+        if node < 0:
+            self.begin(np.array([slot]), np.array([state]), simulations)
+            return 0
+        count = kernels.reroot(self.tree, slot, node, self._kept)
+        self.states[slot, :count] = self.states[slot, self._kept[:count]]
+        self.tree.budget[slot] = simulations
+        self._noisy[slot] = False
+        return int(self.tree.done[slot])
+
+    def _find(self, slot: int, state: np.void) -> int:
+        """The node within two plies of the root that holds `state`, or -1."""
+        if self.tree.size[slot] == 0:
+            return -1
+        level = [0]
+        for _ in range(3):
+            for node in level:
+                if self.states[slot, node].tobytes() == state.tobytes():
+                    return node
+            children = self.tree.child[slot, level].reshape(-1)
+            level = [int(node) for node in children[children >= 0]]
+        return -1
+
+    def step(self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1) -> int:
+        """One simulation in every unfinished slot (up to `per_game`, under virtual loss). Returns the leaves found.
+
+        0 means that every slot is finished or idle. `rng` draws the root noise.
+        """
+        room = len(self.states) * per_game
+        if len(self._edges) < room:
+            self._edges = np.zeros((3, room), np.int64).T
+        games, nodes, actions = self._edges.T
+        count = kernels.select(self.tree, self.rule, per_game, games, nodes, actions)
+        if count == 0:
+            return 0
+        games, nodes, actions = games[:count], nodes[:count], actions[:count]
+        leaves = self.states[games, np.maximum(nodes, 0)]
+        inner = nodes >= 0
+        leaves[inner] = self.game.step(leaves[inner], actions[inner])
+        terminal = self.game.terminal(leaves)
+        legal = self.game.legal(leaves)
+        if terminal.any():
+            values = self.game.returns(leaves)
+            priors = np.zeros(legal.shape, np.float32)
+            if not terminal.all():
+                priors[~terminal], values[~terminal] = evaluate(leaves[~terminal])
+        else:
+            priors, values = evaluate(leaves)
+        self.states[games, self.tree.size[games] + _rank_in_group(games)] = leaves
+        kernels.expand(self.tree, games, nodes, actions, priors, values, legal, terminal)
+        roots = games[~inner]
+        if len(roots):
+            self._prepare_roots(roots, legal[~inner], rng)
+        return count
+
+    def run(self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1) -> None:
+        """Step until every slot is finished."""
+        while self.step(evaluate, rng, per_game=per_game):
+            pass
+
+    def finished(self) -> NDArray[np.bool_]:
+        """[B] True where the search is done: budget spent, root solved or tree full. Idle slots are False."""
+        out = np.zeros(len(self.states), np.bool_)
+        kernels.finished(self.tree, out)
+        return out
+
+    def idle(self, slots: NDArray[np.integer]) -> None:
+        """Take `slots` out of the search until their next `begin`."""
+        self.tree.budget[slots] = 0
+
+    def results(self, slots: NDArray[np.integer]) -> Results:
+        """What was found in `slots`, whose roots must be evaluated."""
+        n, a = len(slots), self.game.num_actions
+        policy, action_values = np.zeros((n, a), np.float32), np.zeros((n, a), np.float32)
+        bounds, values, choice = np.zeros((n, a, 2), np.int8), np.zeros(n, np.float32), np.zeros(n, np.int64)
+        kernels.root_summary(self.tree, self.rule, slots, policy, action_values, bounds, values, choice)
+        tree = self.tree
+        return Results(
+            policy=policy,
+            visits=tree.visits[slots, 0],
+            action_values=action_values,
+            bounds=bounds,
+            values=values,
+            solved=tree.lower[slots, 0] == tree.upper[slots, 0],
+            choice=choice,
+            network_values=tree.value[slots, 0],
+            priors=tree.prior[slots, 0],
+        )
+
+    def principal_variation(self, slot: int) -> list[int]:
+        """The line of most visited actions from the root (the chosen one first)."""
+        line, node = [], 0
+        action = int(self.results(np.array([slot])).choice[0])
+        while action >= 0:
+            line.append(action)
+            node = int(self.tree.child[slot, node, action])
+            if node < 0 or self.tree.visits[slot, node].sum() == 0:
+                break
+            action = int(self.tree.visits[slot, node].argmax())
+        return line
+
+    def _prepare_roots(self, roots: NDArray[np.int64], legal: NDArray[np.bool_], rng: np.random.Generator) -> None:
+        """Noise for the roots just evaluated, and Gumbel's plan."""
+        noisy = self._noisy[roots]
+        if self.settings.rule == "gumbel":
+            noise = rng.gumbel(size=legal.shape).astype(np.float32)
+            self.tree.gumbel[roots] = np.where(noisy[:, None], noise, np.float32(0))
+            for b, moves in zip(roots, legal.sum(axis=1), strict=True):
+                simulations = int(self.tree.budget[b])
+                considered = min(int(moves), self.settings.max_considered, simulations)
+                self.tree.plan[b, :simulations] = considered_visits(considered, simulations)
+        elif noisy.any():
+            alpha = self.settings.noise_total / legal[noisy].sum(axis=1, keepdims=True)
+            noise = rng.standard_gamma(np.broadcast_to(alpha, legal[noisy].shape)) * legal[noisy] + 1e-30 * legal[noisy]
+            noise /= noise.sum(axis=1, keepdims=True)
+            fraction = self.settings.noise_fraction
+            mixed = (1 - fraction) * self.tree.prior[roots[noisy], 0] + fraction * noise
+            self.tree.prior[roots[noisy], 0] = mixed
+
+
+def _rank_in_group(games: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For sorted `games`: the how-manieth leaf of its game each one is, so that `expand` and `states` number nodes alike."""
+    first = np.searchsorted(games, games, side="left")
+    return np.arange(len(games)) - first

@@ -1,0 +1,218 @@
+"""The learner: losses, one optimiser step, weights averaged for play."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  # its name everywhere
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from agents.network import NetworkSettings, Output, PolicyValueNetwork
+from agents.section import Section
+from arena.replay import Samples
+from envs import Game
+
+
+class TrainSettings(Section):
+    """How the network learns."""
+
+    batch: int = Field(512, ge=2, description="samples a step; AlphaZero 4096")
+    passes: float = Field(4.0, gt=0, description="times every sample is learned from, on average; bounds the steps")
+    optimiser: Literal["adamw", "sgd"] = Field("adamw", description="sgd: momentum 0.9, as in the papers")
+    lr: float = Field(2e-3, gt=0, description="learning rate at its highest")
+    lr_final: float = Field(0.1, gt=0, le=1, description="share of it left at the end of the run (cosine)")
+    warmup: int = Field(100, ge=0, description="steps until the learning rate is reached")
+    weight_decay: float = Field(1e-4, ge=0, description="AlphaZero 1e-4")
+    clip_norm: float = Field(5.0, gt=0, description="gradients longer than this are shortened to it")
+    ema: float = Field(0.99, ge=0, lt=1, description="decay a step of the averaged weights that play")
+    value_weight: float = Field(1.0, ge=0, description="of the value loss; AlphaZero 1")
+    ownership_weight: float = Field(0.15, ge=0, description="of the ownership loss, for games of territory")
+    score_weight: float = Field(0.15, ge=0, description="of the score loss, for games of territory")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast; weights stay in fp32")
+
+
+class Losses(NamedTuple):
+    """Mean losses of a batch; zeros where a head is missing."""
+
+    policy: Tensor  # cross-entropy of the policy target, nats
+    value: Tensor  # binary cross-entropy of the expected score (1 + value) / 2, nats
+    ownership: Tensor  # binary cross-entropy a point, nats
+    score: Tensor  # Huber, board areas
+
+
+class Batch(NamedTuple):
+    """Tensors of b samples."""
+
+    planes: Tensor  # [b, C, H, W] f4
+    legal: Tensor  # [b, A] bool
+    policy: Tensor  # [b, A]
+    value: Tensor  # [b]
+    ownership: Tensor  # [b, H, W] or [b, 0]
+    score: Tensor  # [b]
+
+
+def policy_loss(logits: Tensor, legal: Tensor, target: Tensor) -> Tensor:
+    """[b] cross-entropy -sum target log softmax(logits), over the legal actions."""
+    log_policy = F.log_softmax(logits.masked_fill(~legal, -1e9), dim=1)
+    return -(target * log_policy.masked_fill(~legal, 0.0)).sum(dim=1)
+
+
+def value_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """[b] cross-entropy of the expected score (1 + target) / 2 under sigmoid(logits)."""
+    return F.binary_cross_entropy_with_logits(logits, (1 + target) / 2, reduction="none")
+
+
+def losses(output: Output, batch: Batch) -> Losses:
+    """All losses of a batch."""
+    zero = torch.zeros((), device=batch.value.device)
+    ownership = score = zero
+    if output.ownership is not None and output.score is not None:
+        labels = (1 + batch.ownership) / 2
+        ownership = F.binary_cross_entropy_with_logits(output.ownership, labels)
+        score = F.huber_loss(output.score, batch.score)
+    return Losses(
+        policy=policy_loss(output.policy, batch.legal, batch.policy).mean(),
+        value=value_loss(output.value, batch.value).mean(),
+        ownership=ownership,
+        score=score,
+    )
+
+
+def unpack(game: Game, samples: Samples, symmetry: NDArray[np.int64], device: torch.device) -> Batch:
+    """Tensors of `samples`, row i turned by the board symmetry `symmetry[i]`."""
+    (h, w), c, n, a = game.board_shape, len(game.planes), len(samples), game.num_actions
+    points, actions = game.symmetries.points[symmetry], game.symmetries.actions[symmetry]
+    planes = np.unpackbits(samples.planes, axis=1, count=c * h * w).reshape(n, c, h * w)
+    planes = np.take_along_axis(planes, points[:, None, :], axis=2).reshape(n, c, h, w)
+    legal = np.take_along_axis(np.unpackbits(samples.legal, axis=1, count=a), actions, axis=1)
+    policy = np.take_along_axis(samples.policy, actions, axis=1)
+    ownership = samples.ownership
+    if ownership.shape[1]:
+        ownership = np.take_along_axis(ownership, points, axis=1).reshape(n, h, w)
+    tensors = (torch.from_numpy(x).to(device) for x in (planes, legal, policy, samples.value, ownership, samples.score))
+    x, mask, p, v, o, s = tensors
+    return Batch(x.float().contiguous(memory_format=torch.channels_last), mask.bool(), p, v, o.float(), s)
+
+
+class Learner:
+    """Network, averaged network and optimiser; steps on batches."""
+
+    def __init__(self, game: Game, network: NetworkSettings, settings: TrainSettings, *, device: str = "cpu") -> None:
+        self.game, self.settings, self.device = game, settings, torch.device(device)
+        model = PolicyValueNetwork(game, network).to(self.device)
+        self.network = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch stub
+        self.averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema), use_buffers=True)
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        plain = [p for p in self.network.parameters() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.optimiser: torch.optim.Optimizer
+        if settings.optimiser == "adamw":
+            self.optimiser = torch.optim.AdamW(groups, lr=settings.lr)
+        else:
+            self.optimiser = torch.optim.SGD(groups, lr=settings.lr, momentum=0.9)
+        self.steps = 0
+
+    def learning_rate(self, progress: float) -> float:
+        """Linear warm-up by steps, then a cosine over the run; `progress` in [0, 1] is the share of the run behind."""
+        settings = self.settings
+        warm = min(1.0, (self.steps + 1) / settings.warmup) if settings.warmup else 1.0
+        cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
+        return settings.lr * warm * (settings.lr_final + (1 - settings.lr_final) * cosine)
+
+    def train(self, samples: Samples, steps: int, rng: np.random.Generator, *, progress: float) -> Iterator[dict[str, float]]:  # fmt: skip
+        """Take `steps` steps on random batches of `samples`; yields each step's figures as they come."""
+        settings = self.settings
+        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16")
+        self.network.train()
+        for _ in range(steps):
+            lr = self.learning_rate(progress)
+            for group in self.optimiser.param_groups:
+                group["lr"] = lr
+            rows = rng.integers(len(samples), size=settings.batch)
+            symmetry = rng.integers(len(self.game.symmetries.points), size=settings.batch)
+            batch = unpack(self.game, samples[rows], symmetry, self.device)
+            with autocast:
+                output = self.network(batch.planes)
+            parts = losses(output, batch)
+            total = (
+                parts.policy
+                + settings.value_weight * parts.value
+                + settings.ownership_weight * parts.ownership
+                + settings.score_weight * parts.score
+            )
+            if not torch.isfinite(total):
+                raise FloatingPointError(f"the loss is {total.item()} at step {self.steps}: lower train.lr and resume")
+            self.optimiser.zero_grad()
+            total.backward()  # type: ignore[no-untyped-call]  # torch stub
+            norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
+            self.optimiser.step()
+            self.averaged.update_parameters(self.network)
+            self.steps += 1
+            yield {"loss/total": total.item(), "train/gradient_norm": norm.item(), "train/lr": lr} | _figures(
+                parts, output, batch
+            )
+
+    def play_weights(self) -> dict[str, Tensor]:
+        """The averaged weights, under the network's own names."""
+        return {name: tensor.detach() for name, tensor in self.averaged.module.state_dict().items()}
+
+    def weight_norm(self) -> float:
+        """Euclidean norm of all trained weights."""
+        return float(torch.sqrt(sum((p.detach().square().sum() for p in self.network.parameters()), torch.zeros(()))))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Network, averaged network and optimiser state as one flat table of tensors, for a checkpoint."""
+        table = {f"network.{name}": t for name, t in self.network.state_dict().items()}
+        table |= {f"averaged.{name}": t for name, t in self.averaged.state_dict().items()}
+        for index, state in self.optimiser.state_dict()["state"].items():
+            table |= {f"optimiser.{index}.{name}": t for name, t in state.items()}
+        return {name: tensor.detach().clone().contiguous() for name, tensor in table.items()}
+
+    def restore(self, table: dict[str, Tensor], steps: int) -> None:
+        """Continue from what `tensors` returned after `steps` steps."""
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "averaged": {}, "optimiser": {}}
+        for name, tensor in table.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
+        self.network.load_state_dict(parts["network"])
+        self.averaged.load_state_dict(parts["averaged"])
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimiser"].items():
+            index, _, field = name.partition(".")
+            state.setdefault(int(index), {})[field] = tensor
+        self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": state})
+        self.steps = steps
+
+
+def _figures(parts: Losses, output: Output, batch: Batch) -> dict[str, float]:
+    """A batch's metrics beyond the loss itself; docs/METRICS.md says what each means."""
+    with torch.no_grad():
+        log_policy = F.log_softmax(output.policy.float().masked_fill(~batch.legal, -1e9), dim=1)
+        value = torch.tanh(output.value / 2)
+        target = batch.policy
+        figures = {
+            "loss/policy": parts.policy.item(),
+            "loss/value": parts.value.item(),
+            "train/policy_entropy": -(log_policy.exp() * log_policy.masked_fill(~batch.legal, 0)).sum(1).mean().item(),
+            "train/target_entropy": -torch.special.xlogy(target, target).sum(1).mean().item(),
+            "train/policy_top1": (log_policy.argmax(1) == target.argmax(1)).float().mean().item(),
+            "train/value_mse": (value - batch.value).square().mean().item(),
+            "train/value_calibration": calibration_error(value, batch.value),
+        }
+        if output.ownership is not None:
+            figures |= {"loss/ownership": parts.ownership.item(), "loss/score": parts.score.item()}
+    return figures
+
+
+def calibration_error(value: Tensor, target: Tensor, bins: int = 10) -> float:
+    """Expected calibration error: mean gap |mean value - mean target| over equal-width bins of value, weighted by count."""
+    index = ((value + 1) / 2 * bins).long().clamp(0, bins - 1)
+    gaps = torch.zeros(bins, device=value.device).index_add_(0, index, value - target)
+    return float(gaps.abs().sum() / len(value))

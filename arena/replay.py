@@ -1,0 +1,123 @@
+"""What is learned from: samples, packed to bits, in a window that grows with the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from agents.section import Section
+from envs import Game, States, TerritoryGame
+
+
+@dataclass(frozen=True)
+class Samples:
+    """n positions with their targets; everything for the side to move. Planes and legal actions are packed to bits."""
+
+    planes: NDArray[np.uint8]  # [n, ceil(C * H * W / 8)]
+    legal: NDArray[np.uint8]  # [n, ceil(A / 8)]
+    policy: NDArray[np.float32]  # [n, A]
+    value: NDArray[np.float32]  # [n] in [-1, 1]
+    ownership: NDArray[np.int8]  # [n, H * W] 1 own, -1 other, 0 neither; [n, 0] without territory
+    score: NDArray[np.float32]  # [n] in board areas; 0 without territory
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __getitem__(self, rows: slice | NDArray[np.int64]) -> Self:
+        return type(self)(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
+        """All rows of all parts, in order."""
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """The columns by name, to save."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def make_samples(
+    game: Game,
+    states: States,
+    policies: NDArray[np.float32],
+    values: NDArray[np.float32],
+    *,
+    final: States,
+    value_mix: float,
+) -> Samples:
+    """Samples of one finished game from its positions `states` [n], policy targets [n, A] and search values [n].
+
+    `final` [1] is the last position. The value target is (1 - value_mix) * result + value_mix * search value.
+    """
+    n = len(states)
+    sign = np.float32(1) - np.float32(2) * (states["to_play"] != final["to_play"][0])
+    result = game.returns(final)[0] * sign
+    if isinstance(game, TerritoryGame):
+        area = game.board_shape[0] * game.board_shape[1]
+        colour = np.int8(1) - np.int8(2) * states["to_play"]
+        ownership = game.ownership(final).reshape(1, area) * colour[:, None]
+        score = (game.score(final)[0] / np.float32(area) * colour).astype(np.float32)
+    else:
+        ownership, score = np.zeros((n, 0), np.int8), np.zeros(n, np.float32)
+    return Samples(
+        planes=np.packbits(game.observe(states).reshape(n, -1), axis=1),
+        legal=np.packbits(game.legal(states), axis=1),
+        policy=policies,
+        value=np.asarray((1 - value_mix) * result + value_mix * values, np.float32),
+        ownership=ownership.astype(np.int8),
+        score=score,
+    )
+
+
+class ReplaySettings(Section):
+    """How far back learning looks: n samples ever made are windowed as KataGo does it,
+
+    window(n) = minimum * (1 + scale * ((n / minimum) ** exponent - 1) / exponent), all of them while n < minimum.
+    """
+
+    minimum: int = Field(20_000, ge=1, description="samples before the window starts to leave some out; KataGo 250,000")
+    exponent: float = Field(0.75, gt=0, le=1, description="growth; KataGo 0.75")
+    scale: float = Field(0.4, ge=0, le=1, description="share kept of what is added at first; KataGo 0.4")
+    maximum: int = Field(500_000, ge=1, description="no window is larger; AlphaGo Zero 500,000 games")
+
+    def window(self, made: int) -> int:
+        """Samples in the window after `made` have been made.
+
+        >>> ReplaySettings(minimum=100).window(50), ReplaySettings(minimum=100).window(1000)
+        (50, 346)
+        """
+        if made <= self.minimum:
+            return made
+        growth = self.scale * ((made / self.minimum) ** self.exponent - 1) / self.exponent
+        return min(int(self.minimum * (1 + growth)), self.maximum, made)
+
+
+class Replay:
+    """The window: one `Samples` per iteration, oldest first, whole iterations kept."""
+
+    def __init__(self, settings: ReplaySettings) -> None:
+        self.settings = settings
+        self.made = 0  # samples ever added
+        self.parts: dict[int, Samples] = {}  # by iteration
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts.values())
+
+    def add(self, iteration: int, samples: Samples) -> None:
+        """Append an iteration's samples and drop the oldest iterations that the window no longer reaches."""
+        self.parts[iteration] = samples
+        self.made += len(samples)
+        window = self.settings.window(self.made)
+        for oldest in sorted(self.parts):
+            if len(self) - len(self.parts[oldest]) < window:
+                break
+            del self.parts[oldest]
+
+    def rows(self) -> Samples:
+        """The whole window as one table."""
+        return Samples.concatenate([self.parts[i] for i in sorted(self.parts)])

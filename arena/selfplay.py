@@ -1,0 +1,205 @@
+"""Self-play: many games at once, one leaf of each in every network call, finished games turned into samples.
+
+Slots move on as soon as their own search is done, so the batch stays full whatever the budgets (playout-cap randomisation,
+KataGo 2019: most moves are searched cheaply and not learned from, some fully and learned from).
+
+Games outlive an iteration: those under way when enough have finished are carried on by the next one. Search trees are not:
+the next iteration's network is another, so every search under way begins again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from agents.evaluators import Evaluator
+from agents.search import Search, SearchSettings
+from agents.section import Section
+from arena.replay import Samples, make_samples
+from envs import Game, States
+
+
+class SelfPlaySettings(Section):
+    """How games against itself are played."""
+
+    games: int = Field(256, ge=1, description="finished games an iteration")
+    slots: int = Field(256, ge=1, description="games played at once: the network's batch")
+    simulations: int = Field(64, ge=1, description="of a full search; AlphaZero 800")
+    fast_simulations: int = Field(16, ge=1, description="of a cheap search; KataGo 100 beside 600")
+    full_fraction: float = Field(1.0, gt=0, le=1, description="share of moves searched fully; KataGo 0.25")
+    temperature: float = Field(1.0, ge=0, description="of the visits, for the first plies (PUCT); AlphaZero 1")
+    temperature_plies: int = Field(30, ge=0, description="plies before the best move is played; AlphaGo Zero 30")
+    random_plies: int = Field(0, ge=0, description="each game opens with 0 to this many random moves, evenly drawn")
+    value_mix: float = Field(0.0, ge=0, le=1, description="share of the search's value in the value target, rest: result")
+
+
+class Record(NamedTuple):
+    """A finished game, for the record."""
+
+    actions: list[int]
+    result: float  # for the first player
+
+
+class SelfPlayStats(NamedTuple):
+    """What happened in one iteration's self-play."""
+
+    games: list[Record]
+    moves: int  # plies searched
+    simulations: int
+    evaluations: int  # positions sent to the network
+    seconds: float
+    network_seconds: float
+    solved: int  # full searches that proved the root
+
+
+class SelfPlay:
+    """Games under way in `slots`, and the search that plays them."""
+
+    def __init__(self, game: Game, settings: SelfPlaySettings, search: SearchSettings) -> None:
+        self.game, self.settings = game, settings
+        slots, plies = settings.slots, game.max_plies
+        capacity = max(settings.simulations, settings.fast_simulations) + 1
+        self._search = Search(game, search, slots=slots, capacity=capacity)
+        self.roots = game.reset(slots)  # [B] positions under way
+        self.length = np.zeros(slots, np.int64)  # [B] plies of the game so far
+        self.history = np.zeros((slots, plies), game.dtype)  # [B, T] positions before each ply
+        self.actions = np.zeros((slots, plies), np.int16)  # [B, T]
+        self.policies = np.zeros((slots, plies, game.num_actions), np.float32)  # [B, T, A] targets
+        self.values = np.zeros((slots, plies), np.float32)  # [B, T] the search's value, for the side to move
+        self.recorded = np.zeros((slots, plies), np.bool_)  # [B, T] searched fully: a sample
+        self._fresh = True
+
+    def play(self, evaluate: Evaluator, rng: np.random.Generator, *, games: int | None = None) -> tuple[Samples, SelfPlayStats]:  # fmt: skip
+        """Play until `games` (default: the settings') have finished; their samples and statistics.
+
+        Deterministic in (state of this object, evaluator, rng).
+        """
+        wanted = self.settings.games if games is None else games
+        start, network = time.perf_counter(), 0.0
+        moves = simulations = evaluations = solved = 0
+        done: list[Record] = []
+        samples: list[Samples] = []
+        slots = np.arange(self.settings.slots)
+        if self._fresh:
+            self._open(slots, rng)
+            self._fresh = False
+        full = self._begin(slots, rng)
+
+        def timed(states: States) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            nonlocal network, evaluations
+            before = time.perf_counter()
+            answer = evaluate(states)
+            network += time.perf_counter() - before
+            evaluations += len(states)
+            return answer
+
+        while len(done) < wanted:
+            simulations += self._search.step(timed, rng)
+            ready = np.flatnonzero(self._search.finished())
+            if len(ready) == 0:
+                continue
+            results = self._search.results(ready)
+            chosen = self._choose(ready, results.policy, results.choice, rng)
+            t = self.length[ready]
+            self.history[ready, t] = self.roots[ready]
+            self.actions[ready, t] = chosen
+            self.policies[ready, t] = results.policy
+            self.values[ready, t] = results.values
+            self.recorded[ready, t] = full[ready]
+            moves += len(ready)
+            solved += int((results.solved & full[ready]).sum())
+            self.length[ready] += 1
+            self.roots[ready] = self.game.step(self.roots[ready], chosen)
+            ended = ready[self.game.terminal(self.roots[ready])]
+            for slot in ended:
+                samples.append(self._harvest(slot))
+                result = float(self.game.returns(self.roots[[slot]])[0]) * (1 - 2 * self.roots["to_play"][slot])
+                done.append(Record(self.actions[slot, : self.length[slot]].tolist(), result))
+            self._open(ended, rng)
+            full[ready] = self._begin(ready, rng)[ready]
+        seconds = time.perf_counter() - start
+        stats = SelfPlayStats(done, moves, simulations, evaluations, seconds, network, solved)
+        return Samples.concatenate(samples), stats
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Everything that the next `play` depends on, as arrays; `restore` takes it back."""
+        return {
+            "roots": self.roots.view(np.uint8),
+            "length": self.length,
+            "history": self.history.view(np.uint8),
+            "actions": self.actions,
+            "policies": self.policies,
+            "values": self.values,
+            "recorded": self.recorded,
+            "fresh": np.array(self._fresh),
+        }
+
+    def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
+        """Continue from what `state` returned."""
+        self.roots[:] = state["roots"].view(self.game.dtype)
+        self.history[:] = state["history"].view(self.game.dtype).reshape(self.history.shape)
+        for name in ("length", "actions", "policies", "values", "recorded"):
+            getattr(self, name)[:] = state[name]
+        self._fresh = bool(state["fresh"])
+
+    def _open(self, slots: NDArray[np.int64], rng: np.random.Generator) -> None:
+        """Put new games into `slots`, some random plies into each. A game that ends among them starts over, unplayed."""
+        random = rng.integers(self.settings.random_plies + 1, size=len(slots))
+        states = self.game.reset(len(slots))
+        self.length[slots] = 0
+        self.recorded[slots] = False
+        for ply in range(int(random.max(initial=0))):
+            legal = self.game.legal(states)
+            actions = (rng.random(legal.shape) * legal).argmax(axis=1)
+            moved = self.game.step(states, actions)
+            go = (random > ply) & ~self.game.terminal(moved)
+            self.history[slots[go], ply] = states[go]
+            self.actions[slots[go], ply] = actions[go]
+            self.length[slots[go]] = ply + 1
+            random[~go] = 0  # stop before a move that would end the game
+            states[go] = moved[go]
+        self.roots[slots] = states
+
+    def _begin(self, slots: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
+        """Start searching `slots`; [B] True where the search is a full one."""
+        settings = self.settings
+        full = np.zeros(settings.slots, np.bool_)
+        full[slots] = rng.random(len(slots)) < settings.full_fraction
+        budgets = np.where(full[slots], settings.simulations, settings.fast_simulations)
+        noisy = full[slots] | (self._search.settings.rule == "gumbel")
+        self._search.begin(slots, self.roots[slots], budgets, noisy=noisy)
+        return full
+
+    def _choose(
+        self,
+        slots: NDArray[np.int64],
+        policy: NDArray[np.float32],
+        choice: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> NDArray[np.int64]:
+        """The moves to play. PUCT draws from the visits early in the game; Gumbel's noise has already explored."""
+        draws = rng.random(len(slots))
+        temperature = self.settings.temperature
+        if self._search.settings.rule == "gumbel" or temperature == 0:
+            return choice
+        sharpened = np.power(policy, 1 / temperature, dtype=np.float64)
+        ladder = np.cumsum(sharpened, axis=1)
+        drawn = (ladder > draws[:, None] * ladder[:, -1:]).argmax(axis=1)
+        return np.where(self.length[slots] < self.settings.temperature_plies, drawn, choice)
+
+    def _harvest(self, slot: int) -> Samples:
+        """The samples of the game that has just ended in `slot`."""
+        t = np.flatnonzero(self.recorded[slot, : self.length[slot]])
+        mix = self.settings.value_mix
+        return make_samples(
+            self.game,
+            self.history[slot, t],
+            self.policies[slot, t],
+            self.values[slot, t],
+            final=self.roots[slot : slot + 1],
+            value_mix=mix,
+        )
