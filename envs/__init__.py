@@ -23,6 +23,7 @@ from collections.abc import Callable
 
 from envs.connect_four import ConnectFour
 from envs.game import Game, States, Symmetries, TerritoryGame, random_actions
+from envs.go import Go
 from envs.tictactoe import TicTacToe
 
 __all__ = ["GAMES", "Game", "States", "Symmetries", "TerritoryGame", "make", "random_actions"]
@@ -31,6 +32,7 @@ CONTRACT = ("name", "version", "dtype", "num_actions", "board_shape", "planes", 
 GAMES: dict[str, Callable[..., Game]] = {
     "tictactoe": TicTacToe,
     "connect_four": ConnectFour,
+    "go": Go,
 }
 
 

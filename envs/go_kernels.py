@@ -1,0 +1,375 @@
+"""The kernels of Go: chains with exact liberty counts, kept up to date move by move inside the state record.
+
+Points are numbered row by row, p = y * size + x, row 0 on top; index `size * size` is the wall that every off-board
+neighbour points to. Every stone knows its chain, named by one of its stones; the stones of a chain form a ring:
+
+    board  1 black, -1 white, 0 empty, 2 wall        libs[c]   liberties of chain c (meaningless elsewhere)
+    chain  the chain's name, -1 where no stone is    next[p]   the next stone of p's ring
+
+Records are made for 81, 169 or 361 points and smaller boards leave the rest unused, so that each kernel is compiled for
+three record types at most, whatever sizes are played.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.jit import kernel
+from envs.rng import GOLDEN, below
+
+EMPTY, WALL, NONE = 0, 2, -1
+UNSEEN = 2  # in `area`: an empty point that no flood has reached yet
+EARLIER = 4  # moves remembered before the last one
+CAPACITIES = (81, 169, 361)
+
+# [2, 361] u8, a random number for each colour and point (Zobrist 1970); a position is the exclusive or of its stones.
+# Two different positions of one game share 64 bits with probability below 1e-13, even in the longest game on 19x19.
+ZOBRIST = np.random.PCG64(19).random_raw(2 * CAPACITIES[-1]).reshape(2, -1)
+
+
+def max_plies(size: int) -> int:
+    """Two moves a point; at least 64, so that the repetitions of the smallest boards are played out."""
+    return max(2 * size * size, 64)
+
+
+@functools.cache
+def record(size: int) -> np.dtype[np.void]:
+    """The state of one game on a board of `size` by `size`."""
+    points = next(capacity for capacity in CAPACITIES if size * size <= capacity)
+    return np.dtype(
+        [
+            ("history", "u8", (2 * points + 1,)),  # [ply] Zobrist hash of the position after each ply
+            ("chain", "i2", (points + 1,)),
+            ("next", "i2", (points,)),
+            ("libs", "i2", (points,)),
+            ("earlier", "i2", (EARLIER,)),  # the moves before `last`, newest first; -1 for none or a pass
+            ("captures", "i2", (2,)),  # stones taken by each player
+            ("ply", "i2"),
+            ("last", "i2"),
+            ("ko", "i2"),  # the point that simple ko forbids, -1 for none
+            ("board", "i1", (points + 1,)),
+            ("stood", "u1", (points,)),  # bit 0: a black stone has stood here in this game; bit 1: a white one
+            ("to_play", "i1"),
+            ("passes", "i1"),  # in a row
+        ],
+        align=True,
+    )
+
+
+@functools.cache
+def neighbours(size: int) -> NDArray[np.int16]:
+    """[size * size, 8] the four neighbours of every point, then its four diagonals; off the board is the wall."""
+    padded = np.full((size + 2, size + 2), size * size, np.int16)
+    padded[1:-1, 1:-1] = np.arange(size * size).reshape(size, size)
+    steps = ((-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
+    columns = [padded[1 + dy : 1 + dy + size, 1 + dx : 1 + dx + size].reshape(-1) for dy, dx in steps]
+    table = np.stack(columns, axis=1)
+    table.setflags(write=False)
+    return table
+
+
+@kernel
+def first_contact(chain, near, p, k):
+    """True where no neighbour of `p` before the k-th belongs to the k-th one's chain."""
+    met = False
+    for j in range(k):
+        met |= chain[near[p, j]] == chain[near[p, k]]
+    return not met
+
+
+@kernel
+def touches(chain, near, p, c):
+    """True where a neighbour of `p` belongs to chain `c`."""
+    touching = False
+    for k in range(4):
+        touching |= chain[near[p, k]] == c
+    return touching
+
+
+@kernel
+def merge(g, near, a, b):
+    """Make chains `a` and `b` one: the stones of the one with fewer liberties join the other, one by one."""
+    board, chain, ring, libs = g["board"], g["chain"], g["next"], g["libs"]
+    if libs[a] < libs[b]:
+        a, b = b, a
+    stone = b
+    while True:
+        for k in range(4):
+            q = near[stone, k]
+            if board[q] == EMPTY and not touches(chain, near, q, a):
+                libs[a] += 1
+        chain[stone] = a
+        stone = ring[stone]
+        if stone == b:
+            break
+    ring[a], ring[b] = ring[b], ring[a]
+
+
+@kernel
+def capture(g, near, c, taken, count):
+    """Take chain `c` off the board; its points follow the first `count` of `taken`, whose new number is returned."""
+    board, chain, ring, libs = g["board"], g["chain"], g["next"], g["libs"]
+    captor = -board[c]
+    first = count
+    stone = c
+    while True:
+        board[stone] = EMPTY
+        chain[stone] = NONE
+        taken[count] = stone
+        count += 1
+        stone = ring[stone]
+        if stone == c:
+            break
+    for t in range(first, count):
+        for k in range(4):
+            q = near[taken[t], k]
+            if board[q] == captor and first_contact(chain, near, taken[t], k):
+                libs[chain[q]] += 1
+    return count
+
+
+@kernel
+def play(g, near, p, taken):
+    """The side to move plays the legal point `p` and the turn changes; returns how many stones were taken (`taken`)."""
+    board, chain, ring, libs = g["board"], g["chain"], g["next"], g["libs"]
+    colour = 1 - 2 * g["to_play"]
+    board[p], chain[p], ring[p], libs[p] = colour, p, p, 0
+    for k in range(4):
+        libs[p] += board[near[p, k]] == EMPTY
+    count = 0
+    for k in range(4):
+        q = near[p, k]
+        if board[q] == colour and chain[q] != chain[p]:
+            libs[chain[q]] -= 1
+            merge(g, near, chain[p], chain[q])
+        elif board[q] == -colour and first_contact(chain, near, p, k):
+            libs[chain[q]] -= 1
+            if libs[chain[q]] == 0:
+                count = capture(g, near, chain[q], taken, count)
+    alone = ring[p] == p and libs[p] == 1
+    g["ko"] = taken[0] if count == 1 and alone else NONE
+    g["captures"][g["to_play"]] += count
+    g["to_play"] = 1 - g["to_play"]
+    return count
+
+
+@kernel
+def has_room(g, near, p):
+    """True where playing the empty point `p` would be no suicide, for the side to move; ko is not asked."""
+    board, chain, libs = g["board"], g["chain"], g["libs"]
+    colour = 1 - 2 * g["to_play"]
+    for k in range(4):
+        q = near[p, k]
+        if board[q] == EMPTY:
+            return True
+        if board[q] == colour and libs[chain[q]] > 1:
+            return True
+        if board[q] == -colour and libs[chain[q]] == 1:
+            return True
+    return False
+
+
+@kernel
+def repeats(g, near, p):
+    """True where playing `p` would bring back an earlier position of this game, whoever was to move in it.
+
+    It cannot unless a stone of the same colour has stood on `p` before, which decides nearly all points at once.
+    """
+    to_play = g["to_play"]
+    if (g["stood"][p] >> to_play) & 1 == 0:
+        return False
+    board, chain, ring, libs, history = g["board"], g["chain"], g["next"], g["libs"], g["history"]
+    colour = 1 - 2 * to_play
+    ply = g["ply"]
+    position = history[ply] ^ ZOBRIST[to_play, p]
+    for k in range(4):
+        q = near[p, k]
+        if board[q] == -colour and libs[chain[q]] == 1 and first_contact(chain, near, p, k):
+            stone = q
+            while True:
+                position ^= ZOBRIST[1 - to_play, stone]
+                stone = ring[stone]
+                if stone == q:
+                    break
+    found = False
+    for t in range(ply):  # no early exit: the loop runs in vector registers
+        found |= history[t] == position
+    return found
+
+
+@kernel
+def forbidden(g, near, p, positional):
+    """True where the ko rule in force forbids the side to move the empty point `p`."""
+    return repeats(g, near, p) if positional else p == g["ko"]
+
+
+@kernel
+def is_eye(g, near, p):
+    """True where the empty point `p` is a simple eye of the side to move, which playouts leave alone.
+
+    All neighbours are own stones or the wall, and at most one diagonal is the opponent's (none at the edge).
+    """
+    board = g["board"]
+    colour = 1 - 2 * g["to_play"]
+    for k in range(4):
+        if board[near[p, k]] != colour and board[near[p, k]] != WALL:
+            return False
+    lost, edge = 0, 0
+    for k in range(4, 8):
+        lost += board[near[p, k]] == -colour
+        edge |= board[near[p, k]] == WALL
+    return lost + edge < 2
+
+
+@kernel
+def area(board, near, owner, queue):
+    """Black's area minus White's; `owner` [points] i1 is filled with who owns each point (1, -1 or 0).
+
+    A stone owns its point; an empty region belongs to the colour that alone borders it.
+    """
+    points = len(near)
+    for p in range(points):
+        owner[p] = board[p] if board[p] != EMPTY else UNSEEN
+    difference = 0
+    for p in range(points):
+        if owner[p] == UNSEEN:
+            owner[p], queue[0], length, head = EMPTY, p, 1, 0
+            black, white = False, False
+            while head < length:
+                for k in range(4):
+                    q = near[queue[head], k]
+                    black |= board[q] == 1
+                    white |= board[q] == -1
+                    if board[q] == EMPTY and owner[q] == UNSEEN:
+                        owner[q], queue[length] = EMPTY, q
+                        length += 1
+                head += 1
+            for t in range(length):
+                owner[queue[t]] = np.int8(black) - np.int8(white)
+        difference += owner[p]
+    return difference
+
+
+@kernel
+def step(states, actions, near, longest, out):
+    """`Game.step`; a game ends after two passes in a row or `longest` plies."""
+    points = len(near)
+    taken = np.empty(points, np.int16)
+    for i in range(len(states)):
+        out[i] = states[i]
+        g = out[i]
+        ply = g["ply"]
+        if g["passes"] >= 2 or ply >= longest:
+            continue
+        p, mover, position = actions[i], g["to_play"], g["history"][ply]
+        for t in range(EARLIER - 1, 0, -1):
+            g["earlier"][t] = g["earlier"][t - 1]
+        g["earlier"][0] = g["last"]
+        if p == points:
+            g["passes"] += 1
+            g["to_play"] = 1 - mover
+            g["last"], g["ko"] = NONE, NONE
+        else:
+            count = play(g, near, p, taken)
+            position ^= ZOBRIST[mover, p]
+            for t in range(count):
+                position ^= ZOBRIST[1 - mover, taken[t]]
+            g["stood"][p] |= 1 << mover
+            g["passes"], g["last"] = 0, p
+        g["ply"] = ply + 1
+        g["history"][ply + 1] = position
+
+
+@kernel
+def legal(states, near, longest, positional, out):
+    """`Game.legal`."""
+    points = len(near)
+    for i in range(len(states)):
+        g = states[i]
+        playing = g["passes"] < 2 and g["ply"] < longest
+        for p in range(points):
+            empty = playing and g["board"][p] == EMPTY
+            out[i, p] = empty and has_room(g, near, p) and not forbidden(g, near, p, positional)
+        out[i, points] = playing
+
+
+@kernel
+def observe(states, near, longest, positional, out):
+    """`Game.observe` into `out` [B, C, points], all zero before; the planes are listed in `Go.planes`."""
+    points = len(near)
+    for i in range(len(states)):
+        g = states[i]
+        colour = 1 - 2 * g["to_play"]
+        playing = g["passes"] < 2 and g["ply"] < longest
+        for p in range(points):
+            stone = g["board"][p]
+            if stone == EMPTY:
+                out[i, 10, p] = playing and has_room(g, near, p) and forbidden(g, near, p, positional)
+            else:
+                out[i, 0 if stone == colour else 1, p] = 1
+                libs = g["libs"][g["chain"][p]]
+                if libs <= 3:
+                    out[i, 1 + libs, p] = 1
+        if g["last"] != NONE:
+            out[i, 5, g["last"]] = 1
+        for t in range(EARLIER):
+            if g["earlier"][t] != NONE:
+                out[i, 6 + t, g["earlier"][t]] = 1
+        out[i, 11] = g["passes"] > 0
+        out[i, 12] = g["to_play"]
+
+
+@kernel
+def areas(states, near, owner, difference):
+    """`area` of every state: `owner` [B, points] i1 and `difference` [B] i4 are filled."""
+    queue = np.empty(len(near), np.int16)
+    for i in range(len(states)):
+        difference[i] = area(states[i]["board"], near, owner[i], queue)
+
+
+@kernel
+def rollout(states, near, longest, seeds, difference):
+    """Play every state to its end, in place, by random moves; `difference` [B] i4 gets Black's area minus White's.
+
+    Each move is uniform among those that are legal under simple ko and fill no eye of one's own; a pass only where
+    there is none. Superko is not asked; a playout ends after two passes or three moves a point, whichever is first.
+    """
+    points = len(near)
+    taken, queue = np.empty(points, np.int16), np.empty(points, np.int16)
+    owner = np.empty(points, np.int8)
+    empties = np.empty(points, np.int16)  # the first `count` are the empty points, of which `left` are untried
+    for i in range(len(states)):
+        g = states[i]
+        counter = seeds[i]
+        count = 0
+        for p in range(points):
+            if g["board"][p] == EMPTY:
+                empties[count] = p
+                count += 1
+        moves = 3 * points if g["ply"] < longest else 0
+        while g["passes"] < 2 and moves > 0:
+            moves -= 1
+            move, left = NONE, count
+            while move == NONE and left > 0:
+                counter += GOLDEN
+                pick = below(counter, left)
+                left -= 1
+                p = empties[pick]
+                empties[pick], empties[left] = empties[left], p
+                if p != g["ko"] and not is_eye(g, near, p) and has_room(g, near, p):
+                    move = p
+            if move == NONE:
+                g["passes"] += 1
+                g["to_play"] = 1 - g["to_play"]
+                g["ko"] = NONE
+                continue
+            g["passes"] = 0
+            count -= 1
+            empties[left] = empties[count]
+            for t in range(play(g, near, move, taken)):
+                empties[count] = taken[t]
+                count += 1
+        difference[i] = area(g["board"], near, owner, queue)
