@@ -10,6 +10,7 @@ the next iteration's network is another, so every search under way begins again.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -53,7 +54,8 @@ class SelfPlayStats(NamedTuple):
     evaluations: int  # positions sent to the network
     seconds: float
     network_seconds: float
-    solved: int  # full searches that proved the root
+    recorded: int  # full searches, which are learned from
+    solved: int  # those among them that proved the root's value
 
 
 class SelfPlay:
@@ -73,14 +75,20 @@ class SelfPlay:
         self.recorded = np.zeros((slots, plies), np.bool_)  # [B, T] searched fully: a sample
         self._fresh = True
 
-    def play(self, evaluate: Evaluator, rng: np.random.Generator, *, games: int | None = None) -> tuple[Samples, SelfPlayStats]:  # fmt: skip
-        """Play until `games` (default: the settings') have finished; their samples and statistics.
+    def play(
+        self,
+        evaluate: Evaluator,
+        rng: np.random.Generator,
+        *,
+        progress: Callable[[int], None] = lambda games: None,
+    ) -> tuple[Samples, SelfPlayStats]:
+        """Play until the settings' number of games have finished; their samples and statistics.
 
-        Deterministic in (state of this object, evaluator, rng).
+        Deterministic in (state of this object, evaluator, rng). `progress` hears of games as they finish.
         """
-        wanted = self.settings.games if games is None else games
+        wanted = self.settings.games
         start, network = time.perf_counter(), 0.0
-        moves = simulations = evaluations = solved = 0
+        moves = simulations = evaluations = recorded = solved = 0
         done: list[Record] = []
         samples: list[Samples] = []
         slots = np.arange(self.settings.slots)
@@ -111,6 +119,7 @@ class SelfPlay:
             self.values[ready, t] = results.values
             self.recorded[ready, t] = full[ready]
             moves += len(ready)
+            recorded += int(full[ready].sum())
             solved += int((results.solved & full[ready]).sum())
             self.length[ready] += 1
             self.roots[ready] = self.game.step(self.roots[ready], chosen)
@@ -119,10 +128,11 @@ class SelfPlay:
                 samples.append(self._harvest(slot))
                 result = float(self.game.returns(self.roots[[slot]])[0]) * (1 - 2 * self.roots["to_play"][slot])
                 done.append(Record(self.actions[slot, : self.length[slot]].tolist(), result))
+            progress(len(ended))
             self._open(ended, rng)
             full[ready] = self._begin(ready, rng)[ready]
         seconds = time.perf_counter() - start
-        stats = SelfPlayStats(done, moves, simulations, evaluations, seconds, network, solved)
+        stats = SelfPlayStats(done, moves, simulations, evaluations, seconds, network, recorded, solved)
         return Samples.concatenate(samples), stats
 
     def state(self) -> dict[str, NDArray[np.generic]]:

@@ -1,0 +1,139 @@
+"""Players: `(states [B], rng) -> actions [B]`. The arena knows nothing else about them.
+
+`make_player` turns a short text into one, the same text on the command line and in configs:
+
+    random            uniformly random moves
+    greedy            one ply of the game's static estimate
+    minimax:5         alpha-beta, five plies deep
+    mcts:1000         Monte-Carlo tree search with random rollouts, 1000 simulations a move
+    solver            exact: Connect Four and tic-tac-toe
+    PATH              a trained agent: its file, or a run's folder (the newest agent in it)
+    PATH:800          the same with 800 simulations a move; PATH:0 plays its raw policy
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.evaluators import Evaluator, rollouts
+from agents.search import Search, SearchSettings
+from envs import Game, States
+
+Player = Callable[[States, np.random.Generator], NDArray[np.int64]]
+
+BUILT_IN = ("random", "greedy", "minimax:DEPTH", "mcts:SIMULATIONS", "solver")
+ROLLOUT_SEARCH = SearchSettings(rule="puct", c_init=1.0, fpu=0.0)  # UCT-like: uniform priors, values from rollouts
+
+
+class SearchPlayer:
+    """Searches every position `simulations` deep and plays the search's choice.
+
+    A batch of positions is searched side by side, one leaf each. A single position is searched `leaves` at a time under
+    virtual loss, and keeps the part of its tree that the game has reached.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        evaluate: Evaluator,
+        settings: SearchSettings,
+        simulations: int,
+        *,
+        leaves: int = 8,
+    ) -> None:
+        if simulations < 1:
+            raise ValueError(f"a search needs at least 1 simulation, not {simulations}")
+        self.game, self.evaluate, self.settings = game, evaluate, settings
+        self.simulations, self.leaves = simulations, leaves
+        self._batched: Search | None = None
+        self._single: Search | None = None
+
+    def __call__(self, states: States, rng: np.random.Generator) -> NDArray[np.int64]:
+        if len(states) == 1:
+            return self.search(states[0], rng).results(np.array([0])).choice
+        if self._batched is None or len(self._batched.states) < len(states):
+            self._batched = Search(self.game, self.settings, slots=len(states), capacity=self.simulations + 1)
+        slots = np.arange(len(states))
+        self._batched.idle(np.arange(len(self._batched.states)))
+        self._batched.begin(slots, states, self.simulations)
+        self._batched.run(self.evaluate, rng)
+        return self._batched.results(slots).choice
+
+    def search(self, state: np.void, rng: np.random.Generator) -> Search:
+        """The finished search of one position, in slot 0, for its moves, values and best line."""
+        if self._single is None:
+            self._single = Search(self.game, self.settings, slots=1, capacity=2 * self.simulations + 1)
+        self._single.advance(0, state, self.simulations)
+        self._single.run(self.evaluate, rng, per_game=min(self.leaves, max(1, self.simulations // 16)))
+        return self._single
+
+
+def policy_player(evaluate: Evaluator) -> Player:
+    """Plays the most probable move of the evaluator's policy: no search."""
+
+    def play(states: States, rng: np.random.Generator) -> NDArray[np.int64]:
+        return np.asarray(evaluate(states).priors.argmax(axis=1), np.int64)
+
+    return play
+
+
+def make_player(game: Game, spec: str, *, seed: int = 0) -> Player:
+    """The player that `spec` describes (see above), for `game`. ValueError says what is wrong with `spec`."""
+    from agents import classic
+
+    name, _, number = spec.partition(":")
+    if name == "random":
+        return classic.random_player(game)
+    if name == "greedy":
+        return classic.Greedy(game)
+    if name == "minimax":
+        return classic.AlphaBeta(game, _number(spec, number, "minimax:5"))
+    if name == "mcts":
+        simulations = _number(spec, number, "mcts:1000")
+        return SearchPlayer(game, rollouts(game, seed), ROLLOUT_SEARCH, simulations, leaves=1)
+    if name == "solver":
+        return _solver(game)
+    return _trained(game, spec)
+
+
+def _number(spec: str, number: str, example: str) -> int:
+    if not number.isdigit() or int(number) < 1:
+        raise ValueError(f"'{spec}' needs a whole number of at least 1 after the colon, as in {example}")
+    return int(number)
+
+
+def _solver(game: Game) -> Player:
+    if game.name == "connect_four":
+        from agents.solver import Solver, exact_player
+
+        return exact_player(Solver())
+    if game.name == "tictactoe":
+        from agents.classic import Perfect
+
+        return Perfect(game)
+    raise ValueError(f"there is no exact solver of {game.name}; connect_four and tictactoe have one")
+
+
+def _trained(game: Game, spec: str) -> Player:
+    from agents.files import find_agent, load_agent
+    from agents.runtime import RuntimeSettings, create, network_evaluator, resolve
+
+    path, colon, number = spec.rpartition(":")
+    if not (colon and number.isdigit()):
+        path, number = spec, ""
+    if not Path(path).exists():
+        raise ValueError(f"there is no player '{spec}': neither a file or run folder nor one of {', '.join(BUILT_IN)}")
+    agent = load_agent(find_agent(Path(path)))
+    if agent.game.name != game.name:
+        raise ValueError(f"{path} plays {agent.game.name}, not {game.name}")
+    runtime = create(game, agent.network, resolve(game, agent.network, RuntimeSettings(precision="fp32"), 1))
+    runtime.load(agent.weights)
+    evaluate = network_evaluator(game, runtime)
+    simulations = int(number) if number else agent.simulations
+    if simulations == 0:
+        return policy_player(evaluate)
+    return SearchPlayer(game, evaluate, agent.search, simulations)

@@ -1,0 +1,183 @@
+"""Checkpoints: everything a run needs to go on as if it had never stopped.
+
+    RUN/config.yaml                        the experiment, every default written out
+    RUN/checkpoints/000012/learner.safetensors   network, averaged network, optimiser
+                           selfplay.safetensors  games under way
+                           state.json            counters, ratings, the iteration's metrics, hashes of all files
+    RUN/replay/000012.safetensors          the samples of one iteration
+    RUN/agents/000012.safetensors          a rated agent, ready to play
+
+A checkpoint is written beside its place, forced to disk and renamed, so it is there whole or not at all; its hashes tell
+a damaged one, and the one before it is used instead. Random generators need no saving: each is made from (seed,
+iteration, purpose).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import safetensors.numpy
+import safetensors.torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents.files import write_atomically
+from arena.replay import Samples
+
+LEARNER, SELFPLAY, STATE = "learner.safetensors", "selfplay.safetensors", "state.json"
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint read back."""
+
+    iteration: int
+    learner: dict[str, Tensor]
+    selfplay: dict[str, NDArray[np.generic]]
+    replay: dict[int, Samples]  # by iteration
+    state: dict[str, Any]
+
+
+def save(
+    run: Path,
+    iteration: int,
+    *,
+    learner: dict[str, Tensor],
+    selfplay: dict[str, NDArray[np.generic]],
+    samples: Samples,
+    window: list[int],
+    state: dict[str, Any],
+    keep: int,
+) -> None:
+    """Write the checkpoint of `iteration` and its samples; drop checkpoints and samples no longer needed.
+
+    `window` lists the iterations whose samples the replay still holds. OSError if the disk is full: what was there stays.
+    """
+    (run / "replay").mkdir(parents=True, exist_ok=True)
+    place = _place(run, iteration)
+    part = _samples_file(run, iteration)
+    files = {
+        LEARNER: safetensors.torch.save(learner),
+        SELFPLAY: safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in selfplay.items()}),
+    }
+    rows = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in samples.arrays().items()})
+    hashes = {name: _hash(data) for name, data in files.items()}
+    known = {} if not (older := _read_json(_newest(run))) else older["replay"]
+    replay = {str(i): _hash(rows) if i == iteration else known[str(i)] for i in window}
+    state = state | {"iteration": iteration, "hashes": hashes, "replay": replay}
+    files[STATE] = json.dumps(state, indent=1).encode()
+
+    write_atomically(part, rows)
+    temporary = place.with_name(f".{place.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        for name, data in files.items():
+            write_atomically(temporary / name, data)
+        shutil.rmtree(place, ignore_errors=True)
+        temporary.rename(place)
+        _sync_directory(place.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _tidy(run, keep)
+
+
+def newest(run: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that is whole, and a line about every newer one that is not. (None, ...) if there is none."""
+    problems: list[str] = []
+    for place in reversed(_places(run)):
+        try:
+            return _read(run, place), problems
+        except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
+            problems.append(f"checkpoint {place} is damaged ({error}); falling back to the one before it")
+    return None, problems
+
+
+def discard_after(run: Path, iteration: int) -> None:
+    """Remove checkpoints and agents later than `iteration`: the run goes on from there and makes them again."""
+    for place in _places(run):
+        if int(place.name) > iteration:
+            shutil.rmtree(place)
+    for path in (run / "agents").glob("*.safetensors"):
+        if path.stem.isdigit() and int(path.stem) > iteration:
+            path.unlink()
+
+
+def _read(run: Path, place: Path) -> Checkpoint:
+    state = _read_json(place)
+    if state is None:
+        raise ValueError(f"{STATE} is missing or unreadable")
+    data = {name: _checked(place / name, digest) for name, digest in state["hashes"].items()}
+    replay = {int(i): _checked(_samples_file(run, int(i)), digest) for i, digest in state["replay"].items()}
+    return Checkpoint(
+        iteration=state["iteration"],
+        learner=safetensors.torch.load(data[LEARNER]),
+        selfplay=safetensors.numpy.load(data[SELFPLAY]),
+        replay={i: Samples(**safetensors.numpy.load(rows)) for i, rows in sorted(replay.items())},
+        state=state,
+    )
+
+
+def _place(run: Path, iteration: int) -> Path:
+    return run / "checkpoints" / f"{iteration:06d}"
+
+
+def _samples_file(run: Path, iteration: int) -> Path:
+    return run / "replay" / f"{iteration:06d}.safetensors"
+
+
+def _places(run: Path) -> list[Path]:
+    """Folders of checkpoints, oldest first."""
+    return sorted(p for p in (run / "checkpoints").glob("*") if p.name.isdigit())
+
+
+def _newest(run: Path) -> Path | None:
+    places = _places(run)
+    return places[-1] if places else None
+
+
+def _read_json(place: Path | None) -> dict[str, Any] | None:
+    if place is None:
+        return None
+    try:
+        state = json.loads((place / STATE).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return state if isinstance(state, dict) else None
+
+
+def _checked(path: Path, digest: str) -> bytes:
+    """The bytes of `path`; ValueError unless they hash to `digest`."""
+    data = path.read_bytes()
+    if _hash(data) != digest:
+        raise ValueError(f"{path.name} does not match its hash")
+    return data
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _tidy(run: Path, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints, and samples that none of those needs."""
+    places = _places(run)
+    for place in places[:-keep]:
+        shutil.rmtree(place)
+    needed = {int(i) for place in places[-keep:] if (state := _read_json(place)) for i in state["replay"]}
+    for path in (run / "replay").glob("*.safetensors"):
+        if int(path.stem) not in needed:
+            path.unlink()
+
+
+def _sync_directory(path: Path) -> None:
+    """Force a rename in `path` to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

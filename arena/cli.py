@@ -1,0 +1,133 @@
+"""The commands. Each imports what it needs when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+app = typer.Typer(
+    help="Game agents that learn by self-play: train them, play them, rate them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+PLAYERS = "random, greedy, minimax:5, mcts:1000, solver, an agent file or a run's folder (PATH or PATH:SIMULATIONS)"
+GameName = Annotated[str, typer.Argument(metavar="GAME", help="as `arena games` lists it: connect_four, go9, ...")]
+Seed = Annotated[int, typer.Option(help="of every random draw")]
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def train(
+    config: Annotated[str | None, typer.Argument(metavar="[CONFIG]", help="a YAML file, or the name of one in configs/")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="settings to change: train.lr=0.001 seed=3")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="continue the run in this folder")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="shrink the experiment to seconds")] = False,
+    runs: Annotated[Path, typer.Option(help="where runs are kept")] = Path("runs"),
+) -> None:
+    """Train an agent from nothing, or continue a run."""
+    from arena import train as training
+
+    given = list(overrides or [])
+    if resume is not None:
+        training.resume(resume, [config, *given] if config else given)
+    elif config is None:
+        raise ValueError("name a config, such as connect_four, or continue a run with --resume RUN")
+    else:
+        training.start(config, given, runs=runs, smoke=smoke)
+
+
+@app.command()
+def play(
+    game: GameName,
+    opponent: Annotated[str, typer.Argument(help=PLAYERS)] = "mcts:1000",
+    side: Annotated[str, typer.Option(help="first, second or random")] = "random",
+    seed: Seed = 0,
+) -> None:
+    """Play against a player in the terminal."""
+    from rich.console import Console
+
+    import envs
+    from arena.play import play as play_game
+
+    play_game(envs.make(game), opponent, side=side, seed=seed, console=Console(), read=input)
+
+
+@app.command()
+def match(
+    a: Annotated[str, typer.Argument(help=PLAYERS)],
+    b: Annotated[str, typer.Argument(help="likewise")],
+    game: Annotated[str, typer.Option(help="as `arena games` lists it; needed where no player is a trained agent")] = "",
+    openings: Annotated[int, typer.Option(min=1, help="paired openings; twice as many games")] = 50,
+    plies: Annotated[int, typer.Option(min=0, help="random moves an opening consists of")] = 4,
+    seed: Seed = 0,
+) -> None:
+    """Let two players meet: paired openings, seats swapped."""
+    from arena import tables
+
+    tables.match(a, b, game=game, openings=openings, plies=plies, seed=seed)
+
+
+@app.command()
+def rate(
+    what: Annotated[str, typer.Argument(metavar="RUN|GAME", help="a run's folder: its rating list. A game: rate PLAYERS anew")],
+    players: Annotated[list[str] | None, typer.Argument(help=PLAYERS)] = None,
+    anchor: Annotated[str, typer.Option(help="the player whose Elo is 0")] = "random",
+    openings: Annotated[int, typer.Option(min=1, help="paired openings a pairing; twice as many games")] = 25,
+    plies: Annotated[int, typer.Option(min=0, help="random moves an opening consists of")] = 4,
+    seed: Seed = 0,
+) -> None:
+    """Print a rating list: a run's, or of PLAYERS in a round robin."""
+    from arena import tables
+
+    if Path(what).is_dir():
+        tables.run_ratings(Path(what))
+    else:
+        tables.round_robin(what, players or [], anchor=anchor, openings=openings, plies=plies, seed=seed)
+
+
+@app.command()
+def analyze(
+    game: GameName,
+    moves: Annotated[str, typer.Argument(help='the moves so far: "4 4 3", "D4 E5"; "" for the start')] = "",
+    player: Annotated[str, typer.Option(help="who looks: a trained agent, mcts:1000, solver")] = "mcts:1000",
+    json: Annotated[bool, typer.Option("--json", help="one line of JSON instead of tables")] = False,
+    seed: Seed = 0,
+) -> None:
+    """Look at a position: policy, visits, values, best line."""
+    from rich.console import Console
+
+    import envs
+    from arena.analyze import analyze as analyze_position
+
+    analyze_position(envs.make(game), moves, player, as_json=json, seed=seed, console=Console())
+
+
+@app.command()
+def games() -> None:
+    """List the games."""
+    from arena import tables
+
+    tables.games()
+
+
+@app.command()
+def bench(
+    config: Annotated[str, typer.Argument(help="a YAML file, or the name of one in configs/")] = "connect_four",
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
+    seconds: Annotated[float, typer.Option(help="of each measurement")] = 5.0,
+) -> None:
+    """Measure this machine: network, search and self-play side by side."""
+    from rich.console import Console
+
+    from arena.bench import bench as measure
+    from arena.config import Config
+    from arena.settings import find_config, load
+
+    measure(load(Config, find_config(config), overrides or []), seconds=seconds, console=Console())

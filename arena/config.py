@@ -1,0 +1,97 @@
+"""What an experiment is: one YAML file, typed and closed. Every field says what it means.
+
+The parts' own settings live beside the parts; here is what binds them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+import envs
+from agents.network import NetworkSettings
+from agents.runtime import RuntimeSettings
+from agents.search import SearchSettings
+from agents.section import Section
+from arena.learner import TrainSettings
+from arena.replay import ReplaySettings
+from arena.selfplay import SelfPlaySettings
+
+
+class RatingSettings(Section):
+    """How the newest agent is rated."""
+
+    every: int = Field(10, ge=1, description="iterations between ratings; the last one is always rated")
+    simulations: int = Field(200, ge=0, description="a move in rating games; 0: the raw policy")
+    openings: int = Field(20, ge=1, description="paired openings against each opponent: twice as many games")
+    opening_plies: int = Field(4, ge=0, description="random moves an opening consists of")
+    anchors: Mapping[str, float] = Field(
+        default_factory=lambda: {"random": 0.0}, description="fixed opponents and their Elo, which never changes"
+    )
+    anchor_plies: Mapping[str, int] = Field(default_factory=dict, description="opening plies against single anchors")
+    earlier: int = Field(2, ge=0, description="earlier rated agents of the run to play as well")
+    keep_simulations: int = Field(200, ge=0, description="of the search in the share of value-keeping moves; 0: not measured")
+    final_openings: int = Field(0, ge=0, description="paired openings at the last rating; 0: as ever")
+
+
+class TrackingSettings(Section):
+    """Where a run's figures go, besides metrics.jsonl in its folder."""
+
+    mode: Literal["auto", "online", "offline", "disabled"] = Field(
+        "auto", description="of Weights & Biases; auto: WANDB_MODE, else offline"
+    )
+    project: str = Field("arena", description="Weights & Biases project")
+    pictures: int = Field(2, ge=0, description="sample games shown at each rating")
+    artifacts: bool = Field(True, description="log rated agents as artifacts")
+
+
+class Config(Section):
+    """An experiment."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$", description="of the run and of its folder")
+    game: str = Field(description="as `arena games` lists it: connect_four, go9, go:size=9,komi=6.5")
+    seed: int = Field(0, ge=0, description="every random draw of the run follows from it")
+    iterations: int = Field(ge=1, description="rounds of self-play, learning and saving")
+    keep_checkpoints: int = Field(2, ge=1, description="newest checkpoints kept")
+    network: NetworkSettings = NetworkSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+    search: SearchSettings = SearchSettings()
+    selfplay: SelfPlaySettings = SelfPlaySettings()
+    replay: ReplaySettings = ReplaySettings()
+    train: TrainSettings = TrainSettings()
+    rating: RatingSettings = RatingSettings()
+    tracking: TrackingSettings = TrackingSettings()
+
+    @model_validator(mode="after")
+    def _game_exists(self) -> Self:
+        envs.make(self.game)
+        return self
+
+
+def smoke(config: Config) -> Config:
+    """The same experiment shrunk to seconds: every part runs, nothing is learned."""
+    return _update(
+        config,
+        {
+            "name": f"{config.name}-smoke",
+            "iterations": 2,
+            "network": {"blocks": min(config.network.blocks, 1), "channels": min(config.network.channels, 8)},
+            "runtime": {"precision": "fp32"},
+            "selfplay": {"games": 4, "slots": 8, "simulations": 4, "fast_simulations": 2},
+            "replay": {"minimum": 64},
+            "train": {"batch": 16, "passes": 1.0, "warmup": 2},
+            "rating": {"every": 1, "simulations": 4, "openings": 1, "final_openings": 0, "keep_simulations": 0}
+            | {"anchors": {name: elo for name, elo in config.rating.anchors.items() if name in ("random", "greedy")}},
+        },
+    )
+
+
+def _update(section: Any, changes: Mapping[str, Any]) -> Any:
+    """`section` with nested changes."""
+    values = {
+        key: _update(getattr(section, key), value) if isinstance(getattr(section, key), Section) else value
+        for key, value in changes.items()
+    }
+    return section.model_copy(update=values)

@@ -1,0 +1,85 @@
+"""What every metric means: one table, which docs/METRICS.md is made from and the tracker holds every row against."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Metric(NamedTuple):
+    name: str  # a pattern may end in *
+    unit: str
+    meaning: str
+
+
+METRICS = (
+    Metric("iteration", "iterations", "Finished rounds of self-play, learning and saving. The axis of all other metrics."),
+    Metric("games", "games", "Self-play games finished since the start of the run."),
+    Metric("positions", "positions", "Plies searched in self-play since the start of the run."),
+    Metric("samples", "samples", "Training samples made since the start of the run (fully searched plies)."),
+    Metric("seconds", "s", "Working time since the start of the run, over all resumptions."),
+    Metric("loss/total", "nats", "Weighted sum of the losses, mean of the iteration's steps."),
+    Metric("loss/policy", "nats", "Cross-entropy of the search's policy under the network's. At least train/target_entropy."),
+    Metric("loss/value", "nats", "Cross-entropy of the expected score (1 + value) / 2; 0.693 knows nothing."),
+    Metric("loss/ownership", "nats", "Cross-entropy a point of who owns it at the end (games of territory)."),
+    Metric("loss/score", "areas^2", "Huber loss of the final score in board areas (games of territory)."),
+    Metric("train/policy_entropy", "nats", "Mean entropy of the network's policy: how undecided it is."),
+    Metric("train/target_entropy", "nats", "Mean entropy of the search's policy: the floor of loss/policy."),
+    Metric("train/policy_top1", "share", "Positions where network and search agree on the best move."),
+    Metric("train/value_mse", "", "Mean squared error of the value, values in [-1, 1]."),
+    Metric("train/value_calibration", "", "Expected calibration error: gap between mean value and mean target over ten bins of value."),
+    Metric("train/gradient_norm", "", "Length of the gradient before clipping."),
+    Metric("train/weight_norm", "", "Length of all weights."),
+    Metric("train/lr", "", "Learning rate."),
+    Metric("train/passes_per_sample", "passes", "Samples learned from over samples made, since the start: reuse, bounded by train.passes."),
+    Metric("selfplay/games", "games", "Games finished in the iteration."),
+    Metric("selfplay/positions", "positions", "Plies searched in the iteration."),
+    Metric("selfplay/games_per_second", "1/s", "Self-play speed in games."),
+    Metric("selfplay/simulations_per_second", "1/s", "Self-play speed in search simulations."),
+    Metric("selfplay/evaluations_per_second", "1/s", "Self-play speed in positions sent to the network."),
+    Metric("selfplay/network_share", "share", "Share of self-play time spent in the network; the rest is tree, rules and Python."),
+    Metric("selfplay/mean_plies", "plies", "Mean length of a game."),
+    Metric("selfplay/first_player_wins", "share", "Games won by the first player."),
+    Metric("selfplay/draws", "share", "Drawn games."),
+    Metric("selfplay/distinct_games", "share", "Games that differ from all others of the iteration."),
+    Metric("selfplay/root_solved", "share", "Full searches that proved the value of their position."),
+    Metric("replay/size", "samples", "Samples in the window, whole iterations."),
+    Metric("replay/window", "samples", "Size the window should have (replay settings)."),
+    Metric("rating/elo", "Elo", "Maximum-likelihood Elo of the newest agent, anchors fixed."),
+    Metric("rating/elo_low", "Elo", "Lower end of its 95% interval."),
+    Metric("rating/elo_high", "Elo", "Upper end of its 95% interval."),
+    Metric("rating/games", "games", "Rating games of this iteration."),
+    Metric("rating/distinct_games", "games", "Those among them that are no copies of another."),
+    Metric("rating/score/*", "share", "Mean score against this anchor: wins plus half the draws."),
+    Metric("keep/policy", "share", "Connect Four positions where the raw policy's move keeps the game-theoretic value; only positions with a move that loses it."),
+    Metric("keep/policy_*", "share", "The same by phase: opening, middle, end (arena/yardstick.py)."),
+    Metric("keep/search", "share", "The same of the search, rating.keep_simulations a move."),
+    Metric("keep/search_*", "share", "The same by phase."),
+    Metric("phase/*", "s", "Wall-clock seconds of this part of the iteration: selfplay, train, rate."),
+    Metric("ratings", "table", "The whole rating list of the run: player, Elo, interval, games, mean score."),
+    Metric("boards", "pictures", "Last positions of sample rating games against the anchors, files in the run's folder."),
+)  # fmt: skip
+
+
+def describe(name: str) -> Metric | None:
+    """The table's entry for a metric, or None."""
+    return next((metric for metric in METRICS if fnmatchcase(name, metric.name)), None)
+
+
+def markdown() -> str:
+    """docs/METRICS.md."""
+    lines = [
+        "# Metrics",
+        "",
+        "One row an iteration, the same in `metrics.jsonl` and in Weights & Biases. Made by `python -m arena.metrics`.",
+        "",
+        "| metric | unit | meaning |",
+        "|---|---|---|",
+        *(f"| `{m.name}` | {m.unit} | {m.meaning} |" for m in METRICS),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path(__file__).parent.parent.joinpath("docs", "METRICS.md").write_text(markdown())

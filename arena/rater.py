@@ -1,0 +1,102 @@
+"""Rates the agents of a run: matches against fixed anchors and earlier agents, and the share of value-keeping moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from agents.evaluators import Evaluator
+from agents.files import load_agent
+from agents.players import Player, SearchPlayer, make_player, policy_player
+from agents.runtime import RuntimeSettings, create, network_evaluator
+from agents.search import SearchSettings
+from arena import rating, yardstick
+from arena.config import RatingSettings
+from arena.match import MatchResult, Openings, PlayedGame, play_match, random_openings
+from envs import Game
+
+
+class Assessment(NamedTuple):
+    """What one rating found out about the newest agent."""
+
+    results: list[rating.Result]  # of its matches
+    scores: dict[str, float]  # mean score against each opponent
+    games: int
+    distinct: int  # games that are no copies of another
+    samples: list[PlayedGame]  # a game against each opponent, for pictures
+
+
+def agent_player(game: Game, evaluate: Evaluator, search: SearchSettings, simulations: int) -> Player:
+    """A network as it plays rating games: searched, or its raw policy for 0 simulations."""
+    return SearchPlayer(game, evaluate, search, simulations) if simulations else policy_player(evaluate)
+
+
+def assess(
+    game: Game,
+    name: str,
+    player: Player,
+    opponents: Mapping[str, Player],
+    settings: RatingSettings,
+    rng: np.random.Generator,
+    *,
+    final: bool = False,
+    progress: Callable[[int], None] = lambda games: None,
+) -> Assessment:
+    """Matches of `player`, called `name`, against every opponent."""
+    results: list[rating.Result] = []
+    scores: dict[str, float] = {}
+    samples: list[PlayedGame] = []
+    games = distinct = 0
+    count = settings.final_openings if final and settings.final_openings else settings.openings
+    for opponent, other in opponents.items():
+        openings = match_openings(game, opponent, settings, count, rng)
+        match = play_match(game, player, other, openings, rng, progress=progress)
+        results.append(result(name, opponent, match))
+        scores[opponent] = match.score
+        games, distinct = games + len(match.games), distinct + match.distinct
+        samples.append(match.games[0])
+    return Assessment(results, scores, games, distinct, samples)
+
+
+def match_openings(game: Game, opponent: str, settings: RatingSettings, count: int, rng: np.random.Generator) -> Openings:  # fmt: skip
+    """Openings against `opponent`: exact players are met where they are exact."""
+    return random_openings(game, count, settings.anchor_plies.get(opponent, settings.opening_plies), rng)
+
+
+def result(a: str, b: str, match: MatchResult) -> rating.Result:
+    """A match as the rating's data."""
+    return rating.Result(a, b, match.wins, match.draws, match.losses)
+
+
+def anchors(game: Game, settings: RatingSettings, seed: int) -> dict[str, Player]:
+    """The fixed opponents, made anew so that a resumed run meets the same ones."""
+    return {spec: make_player(game, spec, seed=seed) for spec in settings.anchors}
+
+
+def earlier_agents(
+    game: Game, folder: Path, names: list[str], runtime: RuntimeSettings, settings: RatingSettings
+) -> dict[str, Player]:
+    """Players of the run's agents `names`, out of its folder."""
+    players: dict[str, Player] = {}
+    for name in names:
+        agent = load_agent(folder / f"{name}.safetensors")
+        engine = create(game, agent.network, runtime)
+        engine.load(agent.weights)
+        players[name] = agent_player(game, network_evaluator(game, engine), agent.search, settings.simulations)
+    return players
+
+
+def keep_rates(game: Game, evaluate: Evaluator, search: SearchSettings, simulations: int, rng: np.random.Generator) -> dict[str, float]:  # fmt: skip
+    """Share of moves that keep the game-theoretic value, of the raw policy and of the search, by phase of the game."""
+    if game.name != "connect_four" or simulations == 0:
+        return {}
+    figures: dict[str, float] = {}
+    players = {"policy": policy_player(evaluate), "search": SearchPlayer(game, evaluate, search, simulations)}
+    for kind, player in players.items():
+        kept = yardstick.keep_rate(player, rng)
+        figures |= {f"keep/{kind}_{phase}": share for phase, share in kept.by_phase.items()}
+        figures[f"keep/{kind}"] = kept.overall
+    return figures

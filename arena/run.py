@@ -1,0 +1,269 @@
+"""A training run: iterations of play, learn, rate, save.
+
+Deterministic on the CPU: every random draw comes from a generator made of (seed, iteration, purpose), and a checkpoint
+holds all the rest. Killed anywhere and resumed, the run does over the iteration it was in and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+import envs
+from agents.files import AgentFile, save_agent
+from agents.runtime import create, network_evaluator, resolve, set_threads
+from arena import checkpoint, rater, rating
+from arena.config import Config
+from arena.learner import Learner
+from arena.match import PlayedGame
+from arena.progress import Progress
+from arena.replay import Replay, Samples
+from arena.selfplay import SelfPlay, SelfPlayStats
+from arena.settings import dump
+from arena.tracking import Board, Tracker
+
+
+class Purpose(IntEnum):
+    """What a random generator is for: the third number of its seed."""
+
+    SELFPLAY = 0
+    TRAIN = 1
+    RATE = 2
+
+
+class Rated(NamedTuple):
+    """What one rating leaves behind."""
+
+    figures: dict[str, Any]  # for the iteration's row
+    assessment: rater.Assessment
+    agent: Path
+
+
+class Run:
+    """One experiment in its folder. `resume` continues from the newest whole checkpoint there."""
+
+    def __init__(self, config: Config, folder: Path, progress: Progress) -> None:
+        self.folder, self.progress = folder, progress
+        self.game = envs.make(config.game)
+        set_threads(config.runtime)
+        runtime = resolve(self.game, config.network, config.runtime, config.selfplay.slots)
+        self.config = config = config.model_copy(update={"game": self.game.name, "runtime": runtime})
+        torch.manual_seed(config.seed)
+        self.learner = Learner(self.game, config.network, config.train, device=runtime.device)
+        self.selfplay = SelfPlay(self.game, config.selfplay, config.search)
+        self.replay = Replay(config.replay)
+        self.runtime = create(self.game, config.network, runtime)
+        self.iteration = 0  # finished ones
+        self.games = self.positions = self.trained = 0
+        self.seconds = 0.0
+        self.results: list[rating.Result] = []
+        self.rated: list[str] = []
+        self.row: dict[str, Any] | None = None  # of the last finished iteration
+        self._phases: dict[str, float] = {}
+
+    def create_folder(self) -> None:
+        """Start a new run. ValueError if the folder already holds one."""
+        if (self.folder / "config.yaml").exists():
+            raise ValueError(
+                f"{self.folder} already holds a run: continue it with `arena train --resume {self.folder}`, "
+                "or give this one another name (name=...)"
+            )
+        (self.folder / "agents").mkdir(parents=True, exist_ok=True)
+        (self.folder / "config.yaml").write_text(dump(self.config))
+
+    def resume(self) -> None:
+        """Load the newest whole checkpoint; what is newer than it will be made again."""
+        found, problems = checkpoint.newest(self.folder)
+        for problem in problems:
+            self.progress.note(problem)
+        if found is None:
+            if problems:
+                raise ValueError(f"no checkpoint of {self.folder} can be read: start anew under another name")
+            return
+        state = found.state
+        if state["game"] != self.game.name or state["game_version"] != self.game.version:
+            raise ValueError(f"{self.folder} was trained on {state['game']}, version {state['game_version']}")
+        self.learner.restore(found.learner, state["steps"])
+        self.selfplay.restore(found.selfplay)
+        self.replay.parts, self.replay.made = found.replay, state["made"]
+        self.iteration = found.iteration
+        self.games, self.positions, self.trained = state["games"], state["positions"], state["trained"]
+        self.seconds = state["seconds"]
+        self.results = [rating.Result(*r) for r in state["results"]]
+        self.rated, self.row = state["rated"], state["row"]
+        checkpoint.discard_after(self.folder, self.iteration)
+
+    def train(self, tracker: Tracker) -> None:
+        """Run until the last iteration is done."""
+        while self.iteration < self.config.iterations:
+            iteration = self.iteration + 1
+            self._phases = {}
+            row, samples = self._iterate(iteration)
+            with self._phase("rate", 0):
+                ratings = self._rate(iteration) if self._rates(iteration) else None
+            row |= ratings.figures if ratings else {}
+            self.seconds += sum(self._phases.values())
+            row |= {"seconds": self.seconds} | {f"phase/{name}": t for name, t in self._phases.items()}
+            self.iteration, self.row = iteration, row
+            with self._phase("save", 0):
+                self._save(samples)
+            self.seconds += self._phases["save"]
+            self._report(tracker, row, ratings)
+
+    def _iterate(self, iteration: int) -> tuple[dict[str, Any], Samples]:
+        """Play and learn; the iteration's figures and new samples."""
+        config = self.config
+        self.runtime.load(self.learner.play_weights())
+        with self._phase("selfplay", config.selfplay.games):
+            evaluate = network_evaluator(self.game, self.runtime)
+            samples, stats = self.selfplay.play(
+                evaluate, self._rng(iteration, Purpose.SELFPLAY), progress=self.progress.advance
+            )
+        self.replay.add(iteration, samples)
+        self.games += len(stats.games)
+        self.positions += stats.moves
+        steps = max(1, round(config.train.passes * len(samples) / config.train.batch))
+        with self._phase("train", steps):
+            window = self.replay.rows()
+            figures: list[dict[str, float]] = []
+            rng = self._rng(iteration, Purpose.TRAIN)
+            for step in self.learner.train(window, steps, rng, progress=iteration / config.iterations):
+                figures.append(step)
+                self.progress.advance(1)
+        self.trained += steps * config.train.batch
+        row: dict[str, Any] = {
+            "iteration": iteration,
+            "games": self.games,
+            "positions": self.positions,
+            "samples": self.replay.made,
+        }
+        row |= {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
+        row |= {
+            "train/passes_per_sample": self.trained / self.replay.made,
+            "train/weight_norm": self.learner.weight_norm(),
+            "replay/size": len(window),
+            "replay/window": config.replay.window(self.replay.made),
+        }
+        return row | selfplay_figures(stats), samples
+
+    def _rates(self, iteration: int) -> bool:
+        return iteration % self.config.rating.every == 0 or iteration == self.config.iterations
+
+    def _rate(self, iteration: int) -> Rated:
+        """Save the agent, play its matches, fit all ratings of the run again."""
+        config, settings, name = self.config, self.config.rating, f"{iteration:06d}"
+        weights = self.learner.play_weights()
+        origin: dict[str, str | int] = {"run": config.name, "iteration": iteration, "seed": config.seed}
+        agent = AgentFile(self.game, config.network, config.search, settings.simulations, weights, origin)
+        (self.folder / "agents").mkdir(exist_ok=True)
+        save_agent(self.folder / "agents" / f"{name}.safetensors", agent)
+        rng = self._rng(iteration, Purpose.RATE)
+        self.runtime.load(weights)
+        evaluate = network_evaluator(self.game, self.runtime)
+        player = rater.agent_player(self.game, evaluate, config.search, settings.simulations)
+        opponents = rater.anchors(self.game, settings, seed=int(rng.integers(2**31)))
+        earlier = self.rated[-settings.earlier :] if settings.earlier else []
+        opponents |= rater.earlier_agents(
+            self.game, self.folder / "agents", earlier, config.runtime, settings
+        )
+        final = iteration == config.iterations
+        each = settings.final_openings if final and settings.final_openings else settings.openings
+        self.progress.phase("rate", 2 * each * len(opponents))
+        assessment = rater.assess(
+            self.game, name, player, opponents, settings, rng, final=final, progress=self.progress.advance
+        )
+        self.results += assessment.results
+        self.rated.append(name)
+        table = rating.fit(self.results, anchors=dict(settings.anchors))
+        own = next(r for r in table if r.name == name)
+        figures: dict[str, Any] = {
+            "rating/elo": own.elo,
+            "rating/elo_low": own.low,
+            "rating/elo_high": own.high,
+            "rating/games": assessment.games,
+            "rating/distinct_games": assessment.distinct,
+            "ratings": [list(entry) for entry in table],
+        }
+        figures |= {f"rating/score/{opponent}": score for opponent, score in assessment.scores.items() if opponent in settings.anchors}
+        figures |= rater.keep_rates(self.game, evaluate, config.search, settings.keep_simulations, rng)
+        return Rated(figures, assessment, self.folder / "agents" / f"{name}.safetensors")
+
+    def _save(self, samples: Samples) -> None:
+        state = {
+            "game": self.game.name,
+            "game_version": self.game.version,
+            "steps": self.learner.steps,
+            "made": self.replay.made,
+            "games": self.games,
+            "positions": self.positions,
+            "trained": self.trained,
+            "seconds": self.seconds,
+            "results": [list(r) for r in self.results],
+            "rated": self.rated,
+            "row": self.row,
+        }
+        checkpoint.save(
+            self.folder,
+            self.iteration,
+            learner=self.learner.tensors(),
+            selfplay=self.selfplay.state(),
+            samples=samples,
+            window=sorted(self.replay.parts),
+            state=state,
+            keep=self.config.keep_checkpoints,
+        )
+
+    def _report(self, tracker: Tracker, row: dict[str, Any], rated: Rated | None) -> None:
+        """Log a finished, saved iteration."""
+        if rated is None:
+            tracker.log(row)
+        else:
+            samples = rated.assessment.samples[: self.config.tracking.pictures]
+            boards = [self._last_board(f"{self.iteration:06d}-{i}", game) for i, game in enumerate(samples)]
+            tracker.log(row, boards=boards)
+            if self.config.tracking.artifacts:
+                tracker.artifact(rated.agent, self.config.name, {"iteration": row["iteration"], "elo": row["rating/elo"]})
+        self.progress.finished(row)
+
+    def _last_board(self, title: str, played: PlayedGame) -> Board:
+        """The board at the end of a game."""
+        states = self.game.reset(1)
+        for action in played.actions:
+            states = self.game.step(states, np.array([action]))
+        return Board(title, self.game.board(states)[0], int(states["last"][0]))
+
+    def _rng(self, iteration: int, purpose: Purpose) -> np.random.Generator:
+        return np.random.default_rng([self.config.seed, iteration, purpose])
+
+    @contextmanager
+    def _phase(self, name: str, total: int) -> Iterator[None]:
+        """Time a part of the iteration and show it."""
+        self.progress.phase(name, total)
+        start = time.perf_counter()
+        yield
+        self._phases[name] = self._phases.get(name, 0.0) + time.perf_counter() - start
+
+
+def selfplay_figures(stats: SelfPlayStats) -> dict[str, float]:
+    """One iteration of self-play as metrics."""
+    results = np.array([game.result for game in stats.games])
+    return {
+        "selfplay/games": len(stats.games),
+        "selfplay/positions": stats.moves,
+        "selfplay/games_per_second": len(stats.games) / stats.seconds,
+        "selfplay/simulations_per_second": stats.simulations / stats.seconds,
+        "selfplay/evaluations_per_second": stats.evaluations / stats.seconds,
+        "selfplay/network_share": stats.network_seconds / stats.seconds,
+        "selfplay/mean_plies": float(np.mean([len(game.actions) for game in stats.games])),
+        "selfplay/first_player_wins": float(np.mean(results > 0)),
+        "selfplay/draws": float(np.mean(results == 0)),
+        "selfplay/distinct_games": len({tuple(game.actions) for game in stats.games}) / len(stats.games),
+        "selfplay/root_solved": stats.solved / max(1, stats.recorded),
+    }

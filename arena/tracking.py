@@ -1,0 +1,209 @@
+"""The only file that knows Weights & Biases. Every row goes to the run's own metrics.jsonl first, then there.
+
+Tracking never stops a run: what goes wrong in wandb is reported once, and the file goes on. Without a network or a login
+a run is offline at once; `wandb sync RUN/wandb/offline-run-*` sends it later.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from agents.files import write_atomically
+from arena.metrics import describe
+from arena.pictures import board_image
+from arena.rating import Rating
+
+AXES = ("iteration", "games", "positions", "samples", "seconds")
+METRICS_FILE, ID_FILE = "metrics.jsonl", "wandb-id"
+
+
+class Board(NamedTuple):
+    """The last position of a sample game."""
+
+    title: str
+    board: NDArray[np.int8]  # [H, W]
+    last: int
+
+
+class Tracker:
+    """Logs one run. `start` makes one; `finish` must be called at the end."""
+
+    def __init__(self, folder: Path, run: Any | None) -> None:
+        self._folder, self._run = folder, run
+
+    @classmethod
+    def start(
+        cls,
+        folder: Path,
+        *,
+        name: str,
+        config: Mapping[str, Any],
+        project: str,
+        mode: str,
+        last_row: Mapping[str, Any] | None,
+    ) -> Self:
+        """Open the run's file and its W&B run, the same id at every resumption.
+
+        `last_row` is that of the newest checkpoint, None for a new run: later rows of the file are dropped, for they will
+        be made again; if the kill came between saving and logging, this row is logged now.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        logged = _truncate(folder / METRICS_FILE, int(last_row["iteration"]) if last_row else 0)
+        tracker = cls(folder, None)
+        tracker._run = tracker._guarded(lambda: _init(folder, name, config, project, _mode(mode)))
+        if last_row and not logged:
+            tracker.log(last_row)
+        return tracker
+
+    def log(self, row: Mapping[str, Any], *, boards: Sequence[Board] = ()) -> None:
+        """One iteration: a line of metrics.jsonl and a W&B row of the same content.
+
+        A rating list under "ratings" becomes a W&B table; `boards` are painted to files, named in the line, shown in W&B.
+        KeyError for a metric that arena/metrics.py does not explain.
+        """
+        if boards:
+            row = {**row, "boards": [self._paint(board) for board in boards]}
+        for key in row:
+            if describe(key) is None:
+                raise KeyError(f"metric '{key}' is not explained in arena/metrics.py")
+        with (self._folder / METRICS_FILE).open("a") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if self._run is not None:
+            self._guarded(lambda: self._log(row))
+
+    def artifact(self, path: Path, name: str, metadata: Mapping[str, Any]) -> None:
+        """A rated agent, as a model artifact of the run."""
+
+        def log() -> None:
+            wandb = _wandb()
+            artifact = wandb.Artifact(name, "model", metadata=dict(metadata))
+            artifact.add_file(str(path))
+            assert self._run is not None
+            self._run.log_artifact(artifact)
+
+        if self._run is not None:
+            self._guarded(log)
+
+    def finish(self, exit_code: int) -> None:
+        """Close the W&B run; 0 means that it is complete."""
+        run = self._run
+        if run is not None:
+            self._guarded(lambda: run.finish(exit_code=exit_code))
+
+    def _log(self, row: Mapping[str, Any]) -> None:
+        """Send a row to W&B, its list as a table and its pictures as images."""
+        wandb = _wandb()
+        media: dict[str, Any] = {}
+        if "ratings" in row:
+            media["ratings"] = wandb.Table(columns=list(Rating._fields), data=row["ratings"])
+        if "boards" in row:
+            media["boards"] = [wandb.Image(str(self._folder / name), caption=Path(name).stem) for name in row["boards"]]
+        assert self._run is not None
+        self._run.log({**row, **media})
+
+    def _paint(self, board: Board) -> str:
+        """Paint a board to a file of the run's folder; its name there."""
+        name = f"boards/{board.title}.png"
+        (self._folder / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(board_image(board.board, board.last)).save(self._folder / name)
+        return name
+
+    def _guarded(self, call: Callable[[], Any]) -> Any:
+        """The call's result; if wandb fails, one warning, None, and no more W&B for this run."""
+        try:
+            return call()
+        except Exception as error:  # wandb's service can fail in any way; training must not stop for it
+            warnings.warn(f"Weights & Biases failed ({error}); going on with {METRICS_FILE} alone", stacklevel=3)
+            self._run = None
+            return None
+
+
+def _wandb() -> Any:
+    """The module, imported at first use: it takes a second. Its console messages are for its own users."""
+    os.environ.setdefault("WANDB_SILENT", "true")
+    return importlib.import_module("wandb")
+
+
+def _mode(mode: str) -> str:
+    """The W&B mode to use: the config's, else WANDB_MODE, else offline. Online only with a key at hand: never a prompt."""
+    chosen = os.environ.get("WANDB_MODE", "offline") if mode == "auto" else mode
+    if chosen == "online" and not _wandb().api.api_key:
+        warnings.warn("no W&B key (WANDB_API_KEY or `wandb login`): writing an offline run instead", stacklevel=4)
+        return "offline"
+    return chosen
+
+
+def _init(folder: Path, name: str, config: Mapping[str, Any], project: str, mode: str) -> Any:
+    if mode == "disabled":
+        return None
+    wandb = _wandb()
+
+    def start(mode: str) -> Any:
+        settings = wandb.Settings(
+            silent=True,
+            console="off",
+            disable_git=True,
+            disable_code=True,
+            init_timeout=20,
+            x_transaction_log_flush_interval=2.0,
+        )
+        return wandb.init(
+            project=project,
+            name=name,
+            id=_run_id(folder),
+            resume="allow",
+            mode=mode,
+            dir=str(folder),
+            config=dict(config),
+            settings=settings,
+        )
+
+    try:
+        run = start(mode)
+    except wandb.errors.CommError as error:
+        warnings.warn(f"W&B cannot be reached ({error}): writing an offline run instead", stacklevel=5)
+        run = start("offline")
+    for axis in AXES:
+        run.define_metric(axis)
+    run.define_metric("*", step_metric="iteration")
+    return run
+
+
+def _run_id(folder: Path) -> str:
+    """The run's W&B id, made once and kept in its folder."""
+    path = folder / ID_FILE
+    if not path.exists():
+        write_atomically(path, uuid.uuid4().hex[:12].encode())
+    return path.read_text()
+
+
+def _truncate(path: Path, iteration: int) -> bool:
+    """Drop rows after `iteration` and half-written ones; True if the row of `iteration` is there."""
+    if not path.exists():
+        return False
+    kept: list[str] = []
+    last = None
+    for line in path.read_text().splitlines():
+        try:
+            last_seen = json.loads(line)["iteration"]
+        except ValueError:
+            break  # cut off by a kill
+        if last_seen > iteration:
+            break
+        kept.append(line)
+        last = last_seen
+    write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
+    return last == iteration

@@ -1,0 +1,64 @@
+"""`arena train`: a run from the command line, with its display and its tracker."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from arena.config import Config, smoke as shrink
+from arena.progress import Display
+from arena.run import Run
+from arena.settings import find_config, load
+from arena.tracking import Tracker
+
+
+def start(name: str, overrides: Sequence[str], *, runs: Path, smoke: bool) -> None:
+    """Start the experiment `name` in its folder below `runs`. ValueError if there is one already."""
+    config = load(Config, find_config(name), overrides)
+    if smoke:
+        config = shrink(config)
+    _run(config, runs / config.name, fresh=True)
+
+
+def resume(folder: Path, overrides: Sequence[str]) -> None:
+    """Continue the run in `folder`; `overrides` may change it, `iterations=200` to make it longer."""
+    if not (folder / "config.yaml").is_file():
+        raise ValueError(f"{folder} is no run: it has no config.yaml")
+    _run(load(Config, folder / "config.yaml", overrides), folder, fresh=False)
+
+
+def _run(config: Config, folder: Path, *, fresh: bool) -> None:
+    console = Console()
+    with Display(console, iterations=config.iterations) as display:
+        display.note(f"{config.name}: {config.game}, {config.iterations} iterations; run folder {folder}")
+        run = Run(config, folder, display)
+        runtime = run.config.runtime
+        display.note(f"network on {runtime.device} in {runtime.precision}; compiling kernels on first use takes seconds")
+        run.create_folder() if fresh else run.resume()
+        if run.iteration:
+            display.note(f"resuming after iteration {run.iteration}")
+        tracker = Tracker.start(
+            folder,
+            name=config.name,
+            config=run.config.model_dump(mode="json"),
+            project=config.tracking.project,
+            mode=config.tracking.mode,
+            last_row=run.row,
+        )
+        code = 1
+        try:
+            run.train(tracker)
+            code = 0
+        except KeyboardInterrupt:
+            code = 130
+            raise
+        finally:
+            # A second Ctrl-C while the tracker closes would only lose what it still holds.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            if code:
+                display.note(f"stopped after iteration {run.iteration}; go on with: arena train --resume {folder}")
+            tracker.finish(code)
+        display.note(f"done; play it: arena play {run.game.name} {folder}")

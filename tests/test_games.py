@@ -1,0 +1,410 @@
+"""Every registered game keeps the contract, its counted positions, its golden playthrough and its peers' rules.
+
+`python -m tests.test_games` writes the golden playthroughs anew, after a deliberate change of rules or drawing: read
+the difference before committing it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import envs
+from envs import Game, States, random_actions
+
+SPECS = {"tictactoe": ["tictactoe"], "connect_four": ["connect_four"], "go": ["go5", "go9", "go5:superko=simple"]}
+GAMES = [envs.make(spec) for specs in SPECS.values() for spec in specs]
+GOLDEN = Path(__file__).parent / "golden"
+STONES = {1: "X", -1: "O"}
+
+every_game = pytest.mark.parametrize("game", GAMES, ids=lambda game: game.name)
+
+
+def test_every_registered_game_is_tested_here() -> None:
+    assert set(SPECS) == set(envs.GAMES)
+
+
+def random_games(game: Game, n: int, seed: int) -> list[States]:
+    """The states [n] of `n` random games after 0, 1, 2 ... plies, until all are over."""
+    rng = np.random.default_rng(seed)
+    line = [game.reset(n)]
+    while not game.terminal(line[-1]).all():
+        line.append(game.step(line[-1], random_actions(game.legal(line[-1]), rng)))
+    return line
+
+
+def reached(game: Game, n: int = 12, seed: int = 0) -> States:
+    """All states of `n` random games, the finished ones included."""
+    return np.concatenate(random_games(game, n, seed))
+
+
+def assert_same(a: States, b: States) -> None:
+    assert a.dtype == b.dtype
+    for field in a.dtype.names or ():
+        np.testing.assert_array_equal(a[field], b[field], err_msg=field)
+
+
+@every_game
+def test_shapes_and_types(game: Game) -> None:
+    assert isinstance(game, Game)
+    for field, kind in (("to_play", "i1"), ("ply", "i2"), ("last", "i2")):
+        assert game.dtype[field] == np.dtype(kind)
+    h, w = game.board_shape
+    for states in (reached(game), game.reset(0)):
+        b = len(states)
+        actions = np.zeros(b, np.int64)
+        for found, shape, kind in (
+            (game.step(states, actions), (b,), game.dtype),
+            (game.legal(states), (b, game.num_actions), bool),
+            (game.terminal(states), (b,), bool),
+            (game.returns(states), (b,), np.float32),
+            (game.observe(states), (b, len(game.planes), h, w), np.uint8),
+            (game.board(states), (b, h, w), np.int8),
+            (game.heuristic(states), (b,), np.float32),
+            (game.rollout(states, np.arange(b, dtype=np.uint64)), (b,), np.float32),
+        ):
+            assert found.shape == shape
+            assert found.dtype == kind
+
+
+@every_game
+def test_the_start(game: Game) -> None:
+    states = game.reset(3)
+    assert not game.board(states).any()
+    assert (states["to_play"] == 0).all()
+    assert (states["ply"] == 0).all()
+    assert (states["last"] == -1).all()
+    assert game.legal(states).all()
+
+
+@every_game
+def test_a_game_goes_on_exactly_while_there_is_a_legal_action(game: Game) -> None:
+    states = reached(game)
+    np.testing.assert_array_equal(game.legal(states).any(axis=1), ~game.terminal(states))
+
+
+@every_game
+def test_no_game_is_longer_than_max_plies(game: Game) -> None:
+    assert len(random_games(game, 64, seed=1)) - 1 <= game.max_plies
+
+
+@every_game
+def test_a_step_passes_the_turn_and_terminal_states_absorb(game: Game) -> None:
+    line = random_games(game, 12, seed=2)
+    for before, after in zip(line, line[1:], strict=False):
+        ended = game.terminal(before)
+        assert_same(after[ended], before[ended])
+        assert (after["ply"] == before["ply"] + ~ended).all()
+        np.testing.assert_array_equal(after["to_play"], np.where(ended, before["to_play"], 1 - before["to_play"]))
+
+
+@every_game
+def test_results_are_zero_until_the_end_and_the_heuristic_is_exact_there(game: Game) -> None:
+    states = reached(game, n=64)
+    ended, returns, estimate = game.terminal(states), game.returns(states), game.heuristic(states)
+    assert not returns[~ended].any()
+    assert np.isin(returns, (-1, 0, 1)).all()
+    assert (np.abs(estimate[~ended]) < 1).all()
+    np.testing.assert_array_equal(estimate[ended], returns[ended])
+
+
+@every_game
+def test_arguments_stay_as_they_were(game: Game) -> None:
+    states = reached(game, n=4)
+    actions = random_actions(game.legal(states), np.random.default_rng(0))
+    seeds = np.arange(len(states), dtype=np.uint64)
+    before = states.copy(), actions.copy(), seeds.copy()
+    game.step(states, actions)
+    game.rollout(states, seeds)
+    for look in (game.legal, game.terminal, game.returns, game.observe, game.board, game.heuristic):
+        look(states)
+    assert_same(states, before[0])
+    np.testing.assert_array_equal(actions, before[1])
+    np.testing.assert_array_equal(seeds, before[2])
+
+
+@every_game
+def test_a_batch_is_its_states_one_by_one(game: Game) -> None:
+    states = reached(game, n=3)
+    actions = random_actions(game.legal(states), np.random.default_rng(0))
+    seeds = np.arange(len(states), dtype=np.uint64)
+    ones = [slice(i, i + 1) for i in range(len(states))]
+    assert_same(game.step(states, actions), np.concatenate([game.step(states[i], actions[i]) for i in ones]))
+    whole, single = game.rollout(states, seeds), [game.rollout(states[i], seeds[i]) for i in ones]
+    np.testing.assert_array_equal(whole, np.concatenate(single))
+    for look in (game.legal, game.terminal, game.returns, game.observe, game.board, game.heuristic):
+        np.testing.assert_array_equal(look(states), np.concatenate([look(states[i]) for i in ones]))
+
+
+@every_game
+def test_symmetries_commute_with_the_rules(game: Game) -> None:
+    """The same game played on the turned board stays the turned game, and ends the same."""
+    points, actions = game.symmetries
+    places = np.argsort(actions, axis=1)  # [S, A] where action a stands on the turned board
+    np.testing.assert_array_equal(points[0], np.arange(points.shape[1]))
+    np.testing.assert_array_equal(actions[0], np.arange(game.num_actions))
+    np.testing.assert_array_equal(np.sort(points, axis=1), np.broadcast_to(points[0], points.shape))
+    np.testing.assert_array_equal(np.sort(actions, axis=1), np.broadcast_to(actions[0], actions.shape))
+    rng = np.random.default_rng(3)
+    states = game.reset(8)
+    turned = [states] * len(points)
+    while not game.terminal(states).all():
+        chosen = random_actions(game.legal(states), rng)
+        states = game.step(states, chosen)
+        planes = game.observe(states).reshape(len(states), len(game.planes), -1)
+        for s in range(len(points)):
+            turned[s] = game.step(turned[s], places[s][chosen])
+            seen = game.observe(turned[s]).reshape(planes.shape)
+            np.testing.assert_array_equal(seen, planes[:, :, points[s]])
+            np.testing.assert_array_equal(game.legal(turned[s]), game.legal(states)[:, actions[s]])
+            np.testing.assert_array_equal(game.returns(turned[s]), game.returns(states))
+            np.testing.assert_allclose(game.heuristic(turned[s]), game.heuristic(states), rtol=1e-6)
+
+
+@every_game
+def test_action_names_are_read_back(game: Game) -> None:
+    names = [game.action_name(action) for action in range(game.num_actions)]
+    assert len(set(names)) == game.num_actions
+    for action, name in enumerate(names):
+        for text in (name, name.upper(), name.lower(), f" {name} "):
+            assert game.parse_action(text) == action
+
+
+@every_game
+@pytest.mark.parametrize("text", ["", "z99", "0", "-1", "a", "1.5", "²"])
+def test_a_wrong_action_name_is_refused_by_name(game: Game, text: str) -> None:
+    with pytest.raises(ValueError, match=f"'{text}'"):
+        game.parse_action(text)
+
+
+@every_game
+def test_playouts_follow_their_seeds(game: Game) -> None:
+    states = np.repeat(game.reset(1), 500)
+    seeds = np.arange(500, dtype=np.uint64)
+    results = game.rollout(states, seeds)
+    np.testing.assert_array_equal(results, game.rollout(states, seeds))
+    np.testing.assert_array_equal(results[::-1], game.rollout(states, seeds[::-1].copy()))
+    assert len(np.unique(results)) > 1
+    assert np.isin(results, (-1, 0, 1)).all()
+
+
+@every_game
+def test_playouts_of_finished_games_are_their_results(game: Game) -> None:
+    states = random_games(game, 32, seed=4)[-1]
+    np.testing.assert_array_equal(game.rollout(states, np.arange(32, dtype=np.uint64)), game.returns(states))
+
+
+@pytest.mark.parametrize("spec", ["tictactoe", "connect_four"])
+def test_playouts_are_random_games_seen_from_the_side_to_move(spec: str) -> None:
+    """Mean result of playouts = mean result of playing a random action, then a playout, for the other side."""
+    game = envs.make(spec)
+    rng = np.random.default_rng(5)
+    n = 20_000
+    for state in random_games(game, 1, seed=6)[:-1]:
+        states = np.repeat(state, n)
+        after = game.step(states, random_actions(game.legal(states), rng))
+        seeds = rng.integers(2**63, size=(2, n), dtype=np.uint64)
+        assert game.rollout(states, seeds[0]).mean() == pytest.approx(-game.rollout(after, seeds[1]).mean(), abs=0.05)
+
+
+@every_game
+@given(choices=st.lists(st.integers(0, 2**16), max_size=60))
+def test_any_line_of_play_looks_right(game: Game, choices: list[int]) -> None:
+    states = game.reset(1)
+    for choice in choices:
+        playable = np.flatnonzero(game.legal(states)[0])
+        if not len(playable):
+            break
+        states = game.step(states, playable[[choice % len(playable)]])
+    board, planes = game.board(states)[0], game.observe(states)[0]
+    to_play, last = int(states["to_play"][0]), int(states["last"][0])
+    own = 1 if to_play == 0 else -1
+    np.testing.assert_array_equal(planes[0], board == own)
+    np.testing.assert_array_equal(planes[1], board == -own)
+    assert planes.max() <= 1
+    if last >= 0:
+        assert board.reshape(-1)[last] == -own
+    lines = game.show(states[0]).splitlines()
+    h, w = game.board_shape
+    assert len(lines) == h + 2
+    drawn = "".join(lines[1 : h + 1])
+    assert [drawn.count(STONES[colour]) for colour in STONES] == [(board == colour).sum() for colour in STONES]
+    assert (f"({STONES[-own]})" in drawn) == (last >= 0)
+    assert ("to play" in lines[-1]) == (not game.terminal(states)[0])
+
+
+# Counted positions.
+
+
+def expand(game: Game, states: States) -> States:
+    """All positions one ply after `states`, one for each legal action."""
+    rows, actions = np.nonzero(game.legal(states))
+    return game.step(states[rows], actions)
+
+
+def distinct(game: Game, states: States) -> States:
+    """One state of each different board."""
+    boards = game.board(states).reshape(len(states), -1)
+    return states[np.unique(boards.view(f"V{boards.shape[1]}"), return_index=True)[1]]
+
+
+def perft(game: Game, depth: int) -> list[int]:
+    """Lines of play of 1 ... `depth` plies."""
+    states, counts = game.reset(1), []
+    for _ in range(depth):
+        states = expand(game, states)
+        counts.append(len(states))
+    return counts
+
+
+PERFT_CONNECT_FOUR = [7, 49, 343, 2401, 16807, 117649, 823536, 5673234]  # John Tromp's counts
+
+
+def test_connect_four_lines_of_play() -> None:
+    assert perft(envs.make("connect_four"), 6) == PERFT_CONNECT_FOUR[:6]
+
+
+@pytest.mark.slow
+def test_connect_four_lines_of_play_to_ply_8() -> None:
+    assert perft(envs.make("connect_four"), 8) == PERFT_CONNECT_FOUR
+
+
+def test_connect_four_positions() -> None:
+    """OEIS A212693."""
+    game = envs.make("connect_four")
+    states, counts = game.reset(1), [1]
+    for _ in range(8):
+        states = distinct(game, expand(game, states))
+        counts.append(len(states))
+    assert counts == [1, 7, 49, 238, 1120, 4263, 16422, 54859, 184275]
+
+
+def test_every_game_of_tictactoe() -> None:
+    """255,168 games: 131,184 won by the first player, 77,904 by the second, 46,080 drawn."""
+    game = envs.make("tictactoe")
+    states, results = game.reset(1), {1: 0, -1: 0, 0: 0}
+    while len(states):
+        ended = states[game.terminal(states)]
+        first = game.returns(ended) * (1 - 2 * ended["to_play"])
+        for result in results:
+            results[result] += int((first == result).sum())
+        states = expand(game, states)
+    assert results == {1: 131184, -1: 77904, 0: 46080}
+
+
+def test_every_position_of_tictactoe() -> None:
+    """5,478 positions, 765 of them different under rotation and reflection."""
+    game = envs.make("tictactoe")
+    levels = [game.reset(1)]
+    while len(levels[-1]):
+        levels.append(distinct(game, expand(game, levels[-1])))
+    boards = game.board(np.concatenate(levels)).reshape(-1, 9)
+    assert len(boards) == 5478
+    turned = boards[:, game.symmetries.points]  # [P, S, 9]
+    assert len({min(face.tobytes() for face in faces) for faces in turned}) == 765
+
+
+# Golden playthroughs: the text of one random game, ply by ply.
+
+
+def playthrough(game: Game) -> str:
+    """A random game as text: what a player sees at each ply, and what is recorded of it."""
+    h, w = game.board_shape
+    lines = [
+        f"{game.name} version {game.version}: {game.num_actions} actions on {h} x {w}, at most {game.max_plies} plies"
+    ]
+    lines += [f"planes: {', '.join(game.planes)}"]
+    rng = np.random.default_rng(0)
+    states = game.reset(1)
+    while True:
+        legal = game.legal(states)
+        lines += ["", f"ply {states['ply'][0]}", game.show(states[0])]
+        lines += [f"stones in planes: {' '.join(str(n) for n in game.observe(states)[0].sum(axis=(1, 2)))}"]
+        lines += [f"heuristic: {game.heuristic(states)[0]:.4f}"]
+        if not legal.any():
+            return "\n".join([*lines, f"returns: {game.returns(states)[0]:g}", ""])
+        lines += [f"legal: {' '.join(game.action_name(action) for action in np.flatnonzero(legal[0]))}"]
+        action = random_actions(legal, rng)
+        lines += [f"plays: {game.action_name(int(action[0]))}"]
+        states = game.step(states, action)
+
+
+@pytest.mark.parametrize("name", envs.GAMES)
+def test_the_golden_playthrough_is_unchanged(name: str) -> None:
+    file = GOLDEN / f"{name}.txt"
+    assert file.exists(), f"{name} has no golden playthrough: python -m tests.test_games writes it"
+    assert playthrough(envs.make(SPECS[name][0])) == file.read_text(encoding="utf-8")
+
+
+# Peers.
+
+
+@pytest.mark.parametrize(("name", "peer"), [("tictactoe", "tictactoe"), ("connect_four", "connect_four")])
+def test_the_rules_are_pettingzoos(name: str, peer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 random games, move for move: what may be played, when the game ends, and who has won."""
+    monkeypatch.setitem(sys.modules, "pygame", types.ModuleType("pygame"))  # the peers need it to draw, never to play
+    game = envs.make(name)
+    env = importlib.import_module(f"pettingzoo.classic.{peer}_v3").env()
+    rng = np.random.default_rng(7)
+    for _ in range(200):
+        env.reset()
+        states = game.reset(1)
+        while not game.terminal(states)[0]:
+            observation, _, ended, _, _ = env.last()
+            assert not ended
+            assert env.agents.index(env.agent_selection) == states["to_play"][0]
+            mask: NDArray[np.int8] = observation["action_mask"]
+            np.testing.assert_array_equal(game.legal(states)[0], mask.astype(bool))
+            np.testing.assert_array_equal(game.observe(states)[0, :2], planes_of(observation["observation"], name))
+            action = random_actions(game.legal(states), rng)
+            env.step(int(action[0]))
+            states = game.step(states, action)
+        assert all(env.terminations.values())
+        player = env.possible_agents[states["to_play"][0]]
+        assert env.rewards[player] == game.returns(states)[0]
+
+
+def planes_of(observation: NDArray[np.int8], name: str) -> NDArray[np.int8]:
+    """[2, H, W] own and other stones. PettingZoo counts the cells of tic-tac-toe by columns."""
+    return observation.transpose(2, 1, 0) if name == "tictactoe" else observation.transpose(2, 0, 1)
+
+
+# The way games are asked for.
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("conect_four", "'conect_four'.*did you mean 'connect_four'"),
+        ("chess", "there is no game 'chess'.*tictactoe, connect_four, go"),
+        ("tictactoe:size=3", "tictactoe has no option 'size'"),
+        ("go:handicap=2", "go has no option 'handicap': it has size, komi, superko"),
+        ("go1", "size=1: choose a whole number from 2 to 19"),
+        ("go:size=x", "size=x: choose a whole number"),
+        ("go9:komi=many", "komi=many: give a finite number"),
+        ("go9:komi", "'komi' in 'go9:komi' is no option"),
+    ],
+)
+def test_a_wrong_game_is_refused_with_what_there_is(spec: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        envs.make(spec)
+
+
+@every_game
+def test_a_games_name_makes_it_again(game: Game) -> None:
+    again = envs.make(game.name)
+    assert again.name == game.name
+    assert again.dtype == game.dtype
+
+
+if __name__ == "__main__":
+    for game_name, specs in SPECS.items():
+        (GOLDEN / f"{game_name}.txt").write_text(playthrough(envs.make(specs[0])), encoding="utf-8")
