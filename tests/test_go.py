@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import importlib
 import itertools
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,11 +24,13 @@ from envs import go_kernels as kernels
 from envs.go import Go
 
 GOLDEN = Path(__file__).parent / "golden"
+GNUGO = shutil.which("gnugo", path=f"{os.environ.get('PATH', '')}:/usr/games")
+compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes in plain Python")
 RECORDS = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 class Twin:
-    """The rules of Go in plain Python: a position is a tuple of 1, -1 and 0; chains and regions are found by walking."""
+    """The rules in plain Python: a position is a tuple of 1, -1 and 0; chains and regions are found by walking."""
 
     def __init__(self, size: int, komi: float, superko: str, max_plies: int) -> None:
         self.size, self.komi, self.superko, self.max_plies = size, komi, superko, max_plies
@@ -34,13 +38,14 @@ class Twin:
         self.positions = [self.board]
         self.moves: list[int] = []
         self.colour = 1
+        self.afters = self.look()
 
     def neighbours(self, p: int) -> list[int]:
         y, x = divmod(p, self.size)
         around = ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1))
         return [v * self.size + u for v, u in around if 0 <= v < self.size and 0 <= u < self.size]
 
-    def region(self, board: tuple[int, ...], p: int) -> tuple[set[int], set[int]]:
+    def region(self, board: Sequence[int], p: int) -> tuple[set[int], set[int]]:
         """The points of p's colour connected to p, and the points around them."""
         inside, border, todo = {p}, set(), [p]
         while todo:
@@ -52,7 +57,7 @@ class Twin:
                     todo.append(q)
         return inside, border
 
-    def liberties(self, board: tuple[int, ...], p: int) -> set[int]:
+    def liberties(self, board: Sequence[int], p: int) -> set[int]:
         return {q for q in self.region(board, p)[1] if board[q] == 0}
 
     def after(self, p: int) -> tuple[int, ...] | None:
@@ -60,10 +65,14 @@ class Twin:
         board = list(self.board)
         board[p] = self.colour
         for q in self.neighbours(p):
-            if board[q] == -self.colour and not self.liberties(tuple(board), q):
-                for stone in self.region(tuple(board), q)[0]:
+            if board[q] == -self.colour and not self.liberties(board, q):
+                for stone in self.region(board, q)[0]:
                     board[stone] = 0
-        return tuple(board) if self.liberties(tuple(board), p) else None
+        return tuple(board) if self.liberties(board, p) else None
+
+    def look(self) -> list[tuple[int, ...] | None]:
+        """What `after` says of every point; None for the occupied ones too."""
+        return [self.after(p) if stone == 0 else None for p, stone in enumerate(self.board)]
 
     def refused_by_ko(self, position: tuple[int, ...]) -> bool:
         if self.superko == "positional":
@@ -76,23 +85,23 @@ class Twin:
     def legal(self) -> list[bool]:
         if self.terminal():
             return [False] * (self.size**2 + 1)
-        afters = [self.after(p) if stone == 0 else None for p, stone in enumerate(self.board)]
-        return [*(after is not None and not self.refused_by_ko(after) for after in afters), True]
+        return [*(after is not None and not self.refused_by_ko(after) for after in self.afters), True]
 
     def play(self, action: int) -> None:
         if action < self.size**2:
-            after = self.after(action)
+            after = self.afters[action]
             assert after is not None
             self.board = after
         self.positions.append(self.board)
         self.moves.append(action)
         self.colour = -self.colour
+        self.afters = self.look()
 
     def owner(self) -> list[int]:
         owner = list(self.board)
         for p, stone in enumerate(self.board):
             if stone == 0:
-                inside, border = self.region(self.board, p)
+                _, border = self.region(self.board, p)
                 owner[p] = sum({self.board[q] for q in border}) if border else 0
         return owner
 
@@ -113,7 +122,7 @@ class Twin:
                 if liberties <= 3:
                     planes[1 + liberties, p] = 1
             elif not self.terminal():
-                after = self.after(p)
+                after = self.afters[p]
                 planes[10, p] = after is not None and self.refused_by_ko(after)
         for ago, action in enumerate(reversed(self.moves[-5:])):
             if action < points:
@@ -147,15 +156,18 @@ def check(game: Go, state: np.void) -> None:
         if stone == 0:
             assert state["chain"][p] == kernels.NONE
             continue
-        inside, _ = twin.region(board, p)
-        assert {q for q in range(points) if state["chain"][q] == state["chain"][p]} == inside
-        assert state["libs"][state["chain"][p]] == len(twin.liberties(board, p)) > 0
-        ring = [p]
-        while (following := int(state["next"][ring[-1]])) != p:
-            ring.append(following)
-        assert sorted(ring) == sorted(inside)
         assert (state["stood"][p] >> (stone < 0)) & 1
         position ^= kernels.ZOBRIST[int(stone < 0), p]
+        if state["chain"][p] == p:
+            ring = [p]
+            while (following := int(state["next"][ring[-1]])) != p:
+                ring.append(following)
+            inside, _ = twin.region(board, p)
+            assert set(ring) == set(np.flatnonzero(state["chain"][:points] == p)) == inside
+            assert len(ring) == len(inside)
+            assert state["libs"][p] == len(twin.liberties(board, p)) > 0
+        else:
+            assert state["chain"][state["chain"][p]] == state["chain"][p]
     assert state["history"][state["ply"]] == position
     assert state["board"][points] == kernels.WALL
     assert state["chain"][points] == kernels.NONE
@@ -320,7 +332,7 @@ def test_two_stones_taken_may_be_answered_at_once_but_not_put_back(superko: str)
 
 @pytest.mark.parametrize("superko", ["positional", "simple"])
 def test_superko_looks_at_the_stones_not_at_who_is_to_move(superko: str) -> None:
-    """2x2: after A2 and the capture of three, A1 would bring back the position of ply 2."""
+    """2x2: after B1 has taken three stones, A1 would bring back the position of ply 2, with the other side to move."""
     game = Go(2, superko=superko)
     states = played(game, "A1 B1 B2 pass A2 B1")
     assert picture(game, states) == ["..", ".O"]
@@ -382,7 +394,7 @@ def test_optimal_play_on_2x2_wins_by_one_point_under_positional_superko() -> Non
 
     def black_wins(game: Go) -> bool:
         def wins(states: States) -> bool:
-            """The side to move wins; passes last, since only a pass can end the search at once."""
+            """The side to move wins; the pass is tried first, it ends the most."""
             actions = np.flatnonzero(game.legal(states)[0])[::-1]
             children = game.step(states.repeat(len(actions)), actions)
             ended, results = game.terminal(children), -game.returns(children)
@@ -399,9 +411,17 @@ def test_optimal_play_on_2x2_wins_by_one_point_under_positional_superko() -> Non
 # Counts and peers
 
 
+@pytest.mark.parametrize(("size", "count"), [(1, 1), (2, 57), (3, 12_675)])
+def test_number_of_positions_without_dead_chains_in_the_twin(size: int, count: int) -> None:
+    twin = Twin(size, komi=0, superko="simple", max_plies=2)
+    boards = itertools.product((0, 1, -1), repeat=size * size)
+    assert count == sum(all(not s or twin.liberties(board, p) for p, s in enumerate(board)) for board in boards)
+
+
+@compiled
 @pytest.mark.parametrize(("size", "count"), [(2, 57), (3, 12_675)])
 def test_number_of_legal_positions(size: int, count: int) -> None:
-    """OEIS A094777: 1, 57, 12675 ... positions in which every chain has a liberty, all reached here from the empty board."""
+    """All are reached from the empty board, with either side to move anywhere (OEIS A094777)."""
     game = Go(size)
     start = game.reset(1)
     seen = {start["board"].tobytes()}
@@ -445,7 +465,7 @@ def agrees_with_twin(game: Go, seed: int) -> None:
 
 
 @pytest.mark.parametrize("superko", ["positional", "simple"])
-@pytest.mark.parametrize(("size", "games"), [(2, 60), (3, 50), (5, 15), (9, 2)])
+@pytest.mark.parametrize(("size", "games"), [(2, 60), (3, 50), (5, 12), (9, 1)])
 def test_plain_twin_agrees_at_every_ply(size: int, games: int, superko: str) -> None:
     for seed in range(games):
         agrees_with_twin(Go(size, komi=size % 3, superko=superko), seed)
@@ -478,11 +498,11 @@ def test_pettingzoo_agrees_under_simple_ko(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(shutil.which("gnugo") is None, reason="GNU Go is not installed")
+@pytest.mark.skipif(GNUGO is None, reason="GNU Go is not installed")
 @pytest.mark.parametrize("superko", ["positional", "simple"])
 def test_gnugo_agrees(superko: str) -> None:
     """GNU Go's `all_legal` and `captures` in random games on 5x5 (the smallest board that it plays) and 9x9."""
-    command = ["gnugo", "--mode", "gtp", f"--{superko}" + ("-superko" if superko == "positional" else "-ko")]
+    command = [str(GNUGO), "--mode", "gtp", f"--{superko}" + ("-superko" if superko == "positional" else "-ko")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as engine:
         assert engine.stdin is not None
         assert engine.stdout is not None
@@ -545,6 +565,7 @@ def records(name: str) -> list[tuple[str, list[int]]]:
     return read_records(RECORDS / name)
 
 
+@compiled
 def test_real_9x9_games_replay_and_score_as_their_servers_said() -> None:
     """Under simple ko: 9x9 servers do not all forbid longer cycles. CGOS counts area and leaves nothing to agree on."""
     games = records("go9_strong.sgf.gz")
@@ -589,7 +610,7 @@ def test_the_eight_symmetries_commute_with_everything(size: int) -> None:
 
 
 def test_colours_flipped() -> None:
-    """A pass first, and each player has the other's stones: the same game with the colours and the komi turned round."""
+    """After a first pass each player has the other's stones: the same game, colours and komi turned round."""
     game, mirror = Go(5, komi=1.5), Go(5, komi=-1.5)
     for seed in range(5):
         flipped = mirror.step(mirror.reset(1), np.array([25]))
@@ -608,7 +629,8 @@ def test_colours_flipped() -> None:
 # Random play
 
 
-@settings(max_examples=40, deadline=None)
+@compiled
+@settings(max_examples=25, deadline=None)
 @given(size=st.integers(2, 10), superko=st.sampled_from(["positional", "simple"]), seed=st.integers(0, 2**32 - 1))
 def test_random_play_keeps_the_books(size: int, superko: str, seed: int) -> None:
     game = Go(size, superko=superko)
@@ -646,15 +668,13 @@ def test_rollouts_depend_on_their_seed_alone() -> None:
         assert game.rollout(last, seeds[:1])[0] == game.returns(last)[0]
 
 
-def test_rollouts_keep_two_eyes_and_take_one() -> None:
+def test_rollouts_fill_no_eye() -> None:
     seeds = np.arange(200, dtype=np.uint64)
-    game, states = arranged(".XO.. XXO.. .XO.. XXO.. .XO..", to_play="O", komi=0)
-    owner = game.ownership(states).sum()
-    assert owner == 10 - 15
     game, states = arranged("..... .XXX. XX.XX X.X.X XXXXX", to_play="O", komi=0)
     assert (game.rollout(states.repeat(200), seeds) == -1).all(), "White cannot live above two black eyes"
 
 
+@compiled
 def test_rollouts_have_the_value_of_plain_random_playouts() -> None:
     """Black's mean result within four standard errors of the twin's, from a position in the middle of a 4x4 game."""
     game = Go(4, komi=0.5, superko="simple")
@@ -685,7 +705,7 @@ def playthrough(lines: list[str]) -> list[str]:
             empty = np.flatnonzero(game.board(states).reshape(-1) == 0)
             refused = [game.action_name(int(p)) for p in empty if not game.legal(states)[0, p]]
             ko = [game.action_name(int(p)) for p in np.flatnonzero(game.observe(states)[0, 10])]
-            told += ["", line, game.show(states[0]), f"score {game.score(states)[0]:g}"]
+            told += ["", line, *game.show(states[0]).splitlines(), f"score {game.score(states)[0]:g}"]
             told += [f"empty but illegal: {' '.join(refused) or '-'}", f"by ko: {' '.join(ko) or '-'}"]
     return told
 
