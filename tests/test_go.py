@@ -25,6 +25,7 @@ from envs.go import Go
 
 GOLDEN = Path(__file__).parent / "golden"
 GNUGO = shutil.which("gnugo", path=f"{os.environ.get('PATH', '')}:/usr/games")
+pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered in scalar")  # SplitMix64 wraps by design
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes in plain Python")
 RECORDS = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -473,7 +474,7 @@ def test_plain_twin_agrees_at_every_ply(size: int, games: int, superko: str) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("superko", ["positional", "simple"])
-@pytest.mark.parametrize(("size", "games"), [(2, 1000), (3, 500), (5, 200), (9, 60), (13, 4)])
+@pytest.mark.parametrize(("size", "games"), [(2, 500), (3, 300), (5, 100), (9, 30), (13, 2)])
 def test_plain_twin_agrees_at_every_ply_of_many_games(size: int, games: int, superko: str) -> None:
     for seed in range(1000, 1000 + games):
         agrees_with_twin(Go(size, superko=superko), seed)
@@ -532,17 +533,20 @@ def test_gnugo_agrees(superko: str) -> None:
 
 
 def read_records(path: Path) -> list[tuple[str, list[int]]]:
-    """(header, actions) of every SGF game in `path`, one game a line; [] or [tt] is a pass."""
+    """(header, actions) of the SGF games in `path`, one a line, that Black begins and in which the players alternate.
+
+    `[]` and `[tt]` are passes.
+    """
     games = []
     with gzip.open(path, "rt") as lines:
         for line in lines:
-            size = int(re.search(r"SZ\[(\d+)\]", line)[1])  # type: ignore[index]
-            header, *moves = re.split(r";[BW]\[", line.strip())
-            places = [text.partition("]")[0] for text in moves]
-            passing = size * size
-            games.append(
-                (header, [(ord(t[1]) - 97) * size + ord(t[0]) - 97 if t not in ("", "tt") else passing for t in places])
-            )
+            header, *moves = re.split(r";(?=[BW]\[)", line.strip())
+            if any(text[0] != "BW"[ply % 2] for ply, text in enumerate(moves)):
+                continue
+            size = int(header.partition("SZ[")[2].partition("]")[0])
+            places = [text[2:].partition("]")[0] for text in moves]
+            actions = [(ord(t[1]) - 97) * size + ord(t[0]) - 97 if t not in ("", "tt") else size**2 for t in places]
+            games.append((header, actions))
     return games
 
 
@@ -586,7 +590,7 @@ def test_real_9x9_games_replay_and_score_as_their_servers_said() -> None:
 
 @pytest.mark.slow
 def test_real_19x19_games_replay() -> None:
-    even = [actions for header, actions in records("go19_fox_9d.sgf.gz") if "AB[" not in header]
+    even = [actions for _, actions in records("go19_fox_9d.sgf.gz")]
     for first in range(0, len(even), 1000):
         assert replay(Go(19, superko="simple"), even[first : first + 1000])[1].all()
 
