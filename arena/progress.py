@@ -81,7 +81,7 @@ class Display:
     def finished(self, row: dict[str, Any]) -> None:
         self._iteration = int(row["iteration"])
         self._bars.update(self._run, completed=self._iteration)
-        self.console.print(summary(row, self.iterations), highlight=False)
+        self.console.print(summary(row, self.iterations), highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         self.console.print(text, highlight=False)

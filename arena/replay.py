@@ -42,21 +42,13 @@ class Samples:
 
 
 def make_samples(
-    game: Game,
-    states: States,
-    policies: NDArray[np.float32],
-    values: NDArray[np.float32],
-    *,
-    final: States,
-    value_mix: float,
+    game: Game, states: States, policies: NDArray[np.float32], values: NDArray[np.float32], *, final: States
 ) -> Samples:
-    """Samples of one finished game from its positions `states` [n], policy targets [n, A] and search values [n].
+    """Samples of one game from its positions `states` [n], policy targets [n, A] and value targets [n].
 
-    `final` [1] is the last position. The value target is (1 - value_mix) * result + value_mix * search value.
+    `final` [1] is the game's last position: territory is learned from it.
     """
     n = len(states)
-    sign = np.float32(1) - np.float32(2) * (states["to_play"] != final["to_play"][0])
-    result = game.returns(final)[0] * sign
     if isinstance(game, TerritoryGame):
         area = game.board_shape[0] * game.board_shape[1]
         colour = np.int8(1) - np.int8(2) * states["to_play"]
@@ -68,7 +60,7 @@ def make_samples(
         planes=np.packbits(game.observe(states).reshape(n, -1), axis=1),
         legal=np.packbits(game.legal(states), axis=1),
         policy=policies,
-        value=np.asarray((1 - value_mix) * result + value_mix * values, np.float32),
+        value=values,
         ownership=ownership.astype(np.int8),
         score=score,
     )

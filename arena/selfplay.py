@@ -35,7 +35,7 @@ class SelfPlaySettings(Section):
     temperature: float = Field(1.0, ge=0, description="of the visits, for the first plies (PUCT); AlphaZero 1")
     temperature_plies: int = Field(30, ge=0, description="plies before the best move is played; AlphaGo Zero 30")
     random_plies: int = Field(0, ge=0, description="each game opens with 0 to this many random moves, evenly drawn")
-    value_mix: float = Field(0.0, ge=0, le=1, description="share of the search's value in the value target, rest: result")
+    value_mix: float = Field(0.0, ge=0, le=1, description="share of the search's value in the value target; rest: result")
 
 
 class Record(NamedTuple):
@@ -72,6 +72,7 @@ class SelfPlay:
         self.actions = np.zeros((slots, plies), np.int16)  # [B, T]
         self.policies = np.zeros((slots, plies, game.num_actions), np.float32)  # [B, T, A] targets
         self.values = np.zeros((slots, plies), np.float32)  # [B, T] the search's value, for the side to move
+        self.proven = np.zeros((slots, plies), np.bool_)  # [B, T] the value is exact
         self.recorded = np.zeros((slots, plies), np.bool_)  # [B, T] searched fully: a sample
         self._fresh = True
 
@@ -117,6 +118,7 @@ class SelfPlay:
             self.actions[ready, t] = chosen
             self.policies[ready, t] = results.policy
             self.values[ready, t] = results.values
+            self.proven[ready, t] = results.solved
             self.recorded[ready, t] = full[ready]
             moves += len(ready)
             recorded += int(full[ready].sum())
@@ -144,6 +146,7 @@ class SelfPlay:
             "actions": self.actions,
             "policies": self.policies,
             "values": self.values,
+            "proven": self.proven,
             "recorded": self.recorded,
             "fresh": np.array(self._fresh),
         }
@@ -152,7 +155,7 @@ class SelfPlay:
         """Continue from what `state` returned."""
         self.roots[:] = state["roots"].view(self.game.dtype)
         self.history[:] = state["history"].view(self.game.dtype).reshape(self.history.shape)
-        for name in ("length", "actions", "policies", "values", "recorded"):
+        for name in ("length", "actions", "policies", "values", "proven", "recorded"):
             getattr(self, name)[:] = state[name]
         self._fresh = bool(state["fresh"])
 
@@ -161,6 +164,7 @@ class SelfPlay:
         random = rng.integers(self.settings.random_plies + 1, size=len(slots))
         states = self.game.reset(len(slots))
         self.length[slots] = 0
+        self.proven[slots] = False
         self.recorded[slots] = False
         for ply in range(int(random.max(initial=0))):
             legal = self.game.legal(states)
@@ -202,14 +206,21 @@ class SelfPlay:
         return np.where(self.length[slots] < self.settings.temperature_plies, drawn, choice)
 
     def _harvest(self, slot: int) -> Samples:
-        """The samples of the game that has just ended in `slot`."""
-        t = np.flatnonzero(self.recorded[slot, : self.length[slot]])
-        mix = self.settings.value_mix
-        return make_samples(
-            self.game,
-            self.history[slot, t],
-            self.policies[slot, t],
-            self.values[slot, t],
-            final=self.roots[slot : slot + 1],
-            value_mix=mix,
-        )
+        """The samples of the game that has just ended in `slot`.
+
+        Its result, looked back on from the end, is replaced by the proven value of every position that a search solved:
+        what counts for the moves before a proven win is the win, not that it was thrown away later.
+        """
+        length = self.length[slot]
+        result = float(self.game.returns(self.roots[[slot]])[0]) * (1 - 2 * self.roots["to_play"][slot])
+        colour = 1 - 2 * self.history["to_play"][slot, :length].astype(np.float32)
+        outcomes = np.empty(length, np.float32)  # [T] for the side to move
+        for t in range(length - 1, -1, -1):
+            if self.proven[slot, t]:
+                result = float(self.values[slot, t]) * colour[t]
+            outcomes[t] = result * colour[t]
+        t = np.flatnonzero(self.recorded[slot, :length])
+        mix = self.settings.value_mix * ~self.proven[slot, t]
+        targets = (1 - mix) * outcomes[t] + mix * self.values[slot, t]
+        states, final = self.history[slot, t], self.roots[slot : slot + 1]
+        return make_samples(self.game, states, self.policies[slot, t], targets.astype(np.float32), final=final)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ def start(name: str, overrides: Sequence[str], *, runs: Path, smoke: bool) -> No
     config = load(Config, find_config(name), overrides)
     if smoke:
         config = shrink(config)
+        shutil.rmtree(runs / config.name, ignore_errors=True)  # an earlier smoke run is worth nothing
     _run(config, runs / config.name, fresh=True)
 
 

@@ -1,6 +1,6 @@
 """What a trunk is asked: policy, value, and for games of territory ownership and score.
 
-Shapes: B positions, C trunk channels, H x W the board, A actions.
+Shapes: B positions, C trunk channels, H x W the board, A actions. Answers are float32 whatever the trunk computes in.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class PolicyHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.logits(torch.relu(self.squeeze(x)).flatten(1).float())
-        return y
+        return y.float()
 
 
 class ValueHead(nn.Module):
@@ -36,7 +36,7 @@ class ValueHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = torch.relu(self.hidden(torch.relu(self.squeeze(x)).flatten(1).float()))
         logit: Tensor = self.logit(y)
-        return logit.squeeze(1)
+        return logit.squeeze(1).float()
 
 
 class TerritoryHead(nn.Module):
@@ -53,4 +53,4 @@ class TerritoryHead(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         logits = self.ownership(x).squeeze(1).float()
         score: Tensor = self.score(torch.tanh(logits / 2).flatten(1))
-        return logits, score.squeeze(1)
+        return logits, score.squeeze(1).float()

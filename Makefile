@@ -1,0 +1,39 @@
+# Two commands do everything on a fresh machine: `make train` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+RUN ?= connect_four
+
+.PHONY: train test test-all check format lint types layers metrics clean
+
+train: $(VENV)/installed  ## train the default agent, or go on with it
+	@if [ -f runs/$(RUN)/config.yaml ]; then $(BIN)/arena train --resume runs/$(RUN); else $(BIN)/arena train $(RUN); fi
+
+test: $(VENV)/installed  ## the fast tests
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/installed  ## all tests, the slow ones and those against peers too
+	$(BIN)/python -m pytest -m "not gpu"
+
+check: format lint types layers test  ## all that CI holds the code to
+
+format: $(VENV)/installed
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+
+types: $(VENV)/installed
+	$(BIN)/mypy
+
+layers: $(VENV)/installed
+	$(BIN)/lint-imports
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
