@@ -48,16 +48,15 @@ def make_samples(
 
     `final` [1] is the game's last position: territory is learned from it.
     """
-    n = len(states)
+    n, area = len(states), game.board_shape[0] * game.board_shape[1]
     if isinstance(game, TerritoryGame):
-        area = game.board_shape[0] * game.board_shape[1]
         colour = np.int8(1) - np.int8(2) * states["to_play"]
         ownership = game.ownership(final).reshape(1, area) * colour[:, None]
         score = (game.score(final)[0] / np.float32(area) * colour).astype(np.float32)
     else:
         ownership, score = np.zeros((n, 0), np.int8), np.zeros(n, np.float32)
     return Samples(
-        planes=np.packbits(game.observe(states).reshape(n, -1), axis=1),
+        planes=np.packbits(game.observe(states).reshape(n, len(game.planes) * area), axis=1),
         legal=np.packbits(game.legal(states), axis=1),
         policy=policies,
         value=values,

@@ -1,0 +1,42 @@
+"""Every kernel once, small: CI runs this file compiled, without the compiler and with bounds checks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import envs
+from agents.evaluators import rollouts
+from agents.search import Search, SearchSettings
+from envs import Game
+
+
+@pytest.mark.parametrize("name", ["tictactoe", "connect_four", "go3", "go5"])
+def test_random_play_and_rollouts(name: str) -> None:
+    game, rng = envs.make(name), np.random.default_rng(0)
+    states = game.reset(4)
+    for _ in range(game.max_plies):
+        game.observe(states), game.heuristic(states), game.board(states)
+        states = game.step(states, envs.random_actions(game.legal(states), rng))
+    assert game.terminal(states).all()
+    assert set(game.rollout(game.reset(4), np.arange(4, dtype=np.uint64)).tolist()) <= {-1.0, 0.0, 1.0}
+
+
+@pytest.mark.parametrize("rule", ["puct", "gumbel"])
+@pytest.mark.parametrize("name", ["tictactoe", "connect_four", "go3"])
+def test_search_books_balance(name: str, rule: str) -> None:
+    game, rng = envs.make(name), np.random.default_rng(0)
+    search = Search(game, SearchSettings(rule=rule), slots=3, capacity=41)  # type: ignore[arg-type]
+    search.begin(np.arange(3), game.reset(3), 40, noisy=True)
+    search.run(rollouts(game, 0), rng, per_game=4)
+    results = search.results(np.arange(3))
+    assert (search.tree.flying == 0).all()
+    assert results.visits.sum(axis=1).tolist() == [40, 40, 40]
+    move = play_most_visited(game, search)
+    assert search.advance(0, move[0], 40) >= 0
+    search.run(rollouts(game, 0), rng)
+    assert search.finished()[0]
+
+
+def play_most_visited(game: Game, search: Search) -> np.ndarray:
+    return game.step(search.states[:1, 0], search.results(np.array([0])).choice)

@@ -1,0 +1,347 @@
+"""Learning: it overfits one batch, solves tic-tac-toe, repeats bit for bit, and resumes as if never stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import envs
+from agents.classic import Perfect
+from agents.files import load_agent
+from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
+from agents.players import make_player
+from agents.runtime import TorchRuntime
+from arena import checkpoint
+from arena.config import Config, smoke
+from arena.learner import Batch, Learner, TrainSettings, calibration_error, losses, unpack
+from arena.match import play_match, random_openings
+from arena.progress import Silent
+from arena.replay import Replay, ReplaySettings, Samples, make_samples
+from arena.run import Run
+from arena.selfplay import SelfPlay, SelfPlaySettings
+from arena.settings import find_config, load
+from arena.tracking import Tracker
+
+CONFIGS = sorted(path.stem for path in (Path(__file__).parent.parent / "configs").glob("*.yaml"))
+TINY = [
+    "iterations=4",
+    "network.blocks=1",
+    "network.channels=8",
+    "runtime.precision=fp32",
+    "selfplay.games=24",
+    "selfplay.slots=32",
+    "selfplay.simulations=12",
+    "train.batch=64",
+    "rating.every=2",
+    "rating.openings=3",
+    "rating.simulations=8",
+]
+
+
+def run_here(config: Config, folder: Path) -> Run:
+    """Train `config` in this process."""
+    run = Run(config, folder, Silent())
+    if (folder / "config.yaml").exists():
+        run.resume()
+    else:
+        run.create_folder()
+    tracker = Tracker.start(folder, name="test", config={}, project="test", mode="disabled", last_row=run.row)
+    run.train(tracker)
+    tracker.finish(0)
+    return run
+
+
+def outcome(folder: Path) -> tuple[str, list[object]]:
+    """What a run came to: a hash of its last agent, and its ratings."""
+    found, problems = checkpoint.newest(folder)
+    assert found is not None
+    assert not problems
+    digest = hashlib.sha256()
+    for name in sorted(found.learner):
+        digest.update(name.encode() + found.learner[name].numpy().tobytes())
+    return digest.hexdigest(), found.state["results"]
+
+
+def start_samples(game: envs.Game, n: int, seed: int) -> Samples:
+    """`n` random positions with arbitrary targets."""
+    rng = np.random.default_rng(seed)
+    states = game.reset(n)
+    for ply in range(4):
+        moved = game.step(states, envs.random_actions(game.legal(states), rng))
+        states = np.where(rng.random(n) < 0.7, moved, states) if ply else moved
+    states = states[~game.terminal(states)]
+    legal = game.legal(states)
+    policy = rng.random(legal.shape) ** 4 * legal
+    policy /= policy.sum(axis=1, keepdims=True)
+    values = rng.choice([-1, 0, 1], len(states)).astype(np.float32)
+    return make_samples(game, states, policy.astype(np.float32), values, final=states[:1])
+
+
+@pytest.mark.parametrize("name", ["connect_four", "go5"])
+def test_overfits_one_batch(name: str) -> None:
+    game = envs.make(name)
+    torch.manual_seed(0)
+    settings = TrainSettings(batch=64, lr=0.01, warmup=0, ema=0.9)
+    learner = Learner(game, NetworkSettings(blocks=1, channels=16, territory=name == "go5"), settings)
+    samples = start_samples(game, 16, seed=1)
+    steps = list(learner.train(samples, 150, np.random.default_rng(0), progress=0.0))
+    assert steps[0]["train/value_mse"] > 0.3
+    assert steps[-1]["train/value_mse"] < 0.15
+    assert steps[-1]["loss/policy"] - steps[-1]["train/target_entropy"] < 0.25
+
+
+def test_losses_are_least_at_their_targets() -> None:
+    """Worked: cross-entropy against a uniform target over two legal moves is log 2 when right and more when not."""
+    legal = torch.tensor([[True, True, False]])
+    target = torch.tensor([[0.5, 0.5, 0.0]])
+    batch = Batch(torch.zeros(1, 1, 1, 1), legal, target, torch.tensor([1.0]), torch.zeros(1, 0), torch.zeros(1))
+    from agents.network import Output
+
+    right = losses(Output(torch.tensor([[1.0, 1.0, 9.0]]), torch.tensor([20.0]), None, None), batch)
+    wrong = losses(Output(torch.tensor([[3.0, 1.0, 0.0]]), torch.tensor([-2.0]), None, None), batch)
+    assert right.policy.item() == pytest.approx(np.log(2), abs=1e-6)
+    assert wrong.policy > right.policy
+    assert right.value.item() == pytest.approx(0, abs=1e-6)
+    assert wrong.value.item() == pytest.approx(np.log1p(np.exp(2)), abs=1e-5)
+
+
+def test_calibration_error_of_an_overconfident_value() -> None:
+    value = torch.tensor([0.9, 0.9, -0.9, -0.9])
+    assert calibration_error(value, torch.tensor([1.0, 0.8, -1.0, -0.8])) == pytest.approx(0, abs=1e-6)
+    assert calibration_error(value, torch.zeros(4)) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("name", ["tictactoe", "connect_four", "go5"])
+def test_unpacked_symmetries_are_the_games_own(name: str) -> None:
+    """Turning the planes of a sample is the same as observing the turned position: legal moves must agree with planes."""
+    game = envs.make(name)
+    samples = start_samples(game, 32, seed=2)
+    n, device = len(samples), torch.device("cpu")
+    plain = unpack(game, samples, np.zeros(n, np.int64), device)
+    for s in range(len(game.symmetries.points)):
+        turned = unpack(game, samples, np.full(n, s), device)
+        points, actions = game.symmetries.points[s], game.symmetries.actions[s]
+        assert torch.equal(turned.planes.flatten(2), plain.planes.flatten(2)[:, :, points])
+        assert torch.equal(turned.policy, plain.policy[:, actions])
+        assert torch.equal(turned.legal, plain.legal[:, actions])
+
+
+def test_folding_normalisation_changes_nothing_in_play() -> None:
+    game = envs.make("connect_four")
+    torch.manual_seed(0)
+    network = PolicyValueNetwork(game, NetworkSettings(blocks=2, channels=16, global_pooling=True))
+    x = torch.randint(0, 2, (64, 3, 6, 7)).float()
+    network(x)  # moves the running statistics
+    network.eval()
+    before = network(x)
+    fold_normalisation(network)
+    after = network(x)
+    assert torch.allclose(before.policy, after.policy, atol=1e-4)
+    assert torch.allclose(before.value, after.value, atol=1e-4)
+
+
+def test_bf16_answers_stay_close_to_fp32() -> None:
+    game = envs.make("connect_four")
+    torch.manual_seed(0)
+    learner = Learner(game, NetworkSettings(), TrainSettings(batch=64))
+    list(learner.train(start_samples(game, 64, seed=3), 30, np.random.default_rng(0), progress=0.0))
+    answers = []
+    states = game.step(game.reset(7), np.arange(7))
+    for precision in ("fp32", "bf16"):
+        runtime = TorchRuntime(game, NetworkSettings(), precision=precision)
+        runtime.load(learner.play_weights())
+        answers.append(runtime.evaluate(game.observe(states), game.legal(states)))
+    assert np.abs(answers[0].priors - answers[1].priors).max() < 0.05
+    assert np.abs(answers[0].values - answers[1].values).max() < 0.05
+
+
+def test_replay_keeps_whole_iterations_inside_a_growing_window() -> None:
+    game = envs.make("tictactoe")
+    replay = Replay(ReplaySettings(minimum=40, scale=0.5))
+    part = start_samples(game, 64, seed=0)
+    size = len(part)
+    for iteration in range(1, 12):
+        replay.add(iteration, part)
+        assert len(replay) >= min(replay.settings.window(replay.made), replay.made)
+        assert len(replay) - size < replay.settings.window(replay.made)
+    assert replay.made == 11 * size
+    assert sorted(replay.parts) == list(range(min(replay.parts), 12))
+
+
+def test_proven_results_replace_what_was_thrown_away_later() -> None:
+    """A position that a search proved won is learned as won, and so are the moves before it, whoever blundered after."""
+    game = envs.make("tictactoe")
+    selfplay = SelfPlay(game, SelfPlaySettings(slots=1, games=1), load(Config, find_config("tictactoe")).search)
+    states = game.reset(1)
+    for ply, action in enumerate((0, 1, 3, 4, 8, 7)):  # X lets the open line a1-a3 pass, O wins on b1
+        selfplay.history[0, ply] = states[0]
+        states = game.step(states, np.array([action]))
+    assert game.returns(states)[0] == -1
+    selfplay.roots[:], selfplay.length[0] = states, 6
+    selfplay.recorded[0, :6] = True
+    selfplay.proven[0, 4], selfplay.values[0, 4] = True, 1.0  # X to move at ply 4 has a3
+    values = selfplay._harvest(0).value.tolist()
+    assert values == [1, -1, 1, -1, 1, 1]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_smokes(name: str, tmp_path: Path) -> None:
+    config = smoke(load(Config, find_config(name)))
+    run = run_here(config, tmp_path / "run")
+    assert run.iteration == 2
+    assert (tmp_path / "run" / "agents" / "000002.safetensors").exists()
+
+
+def test_repeats_bit_for_bit(tmp_path: Path) -> None:
+    config = load(Config, find_config("tictactoe"), TINY)
+    run_here(config, tmp_path / "a")
+    run_here(config, tmp_path / "b")
+    assert outcome(tmp_path / "a") == outcome(tmp_path / "b")
+    other = load(Config, find_config("tictactoe"), [*TINY, "seed=1"])
+    run_here(other, tmp_path / "c")
+    assert outcome(tmp_path / "a") != outcome(tmp_path / "c")
+
+
+def test_resuming_in_the_middle_equals_never_stopping(tmp_path: Path) -> None:
+    config = load(Config, find_config("tictactoe"), TINY)
+    run_here(config, tmp_path / "whole")
+    half = config.model_copy(update={"iterations": 2})
+    # The learning rate follows the length of the run, so the half run must believe it is the whole one.
+    run = Run(config, tmp_path / "broken", Silent())
+    run.create_folder()
+
+    class StopError(Exception): ...
+
+    class StoppingTracker(Tracker):
+        def log(self, row, **kwargs):  # type: ignore[no-untyped-def]
+            super().log(row, **kwargs)
+            if row["iteration"] == half.iterations:
+                raise StopError
+
+    tracker = StoppingTracker.start(
+        tmp_path / "broken", name="test", config={}, project="test", mode="disabled", last_row=None
+    )
+    with pytest.raises(StopError):
+        run.train(tracker)
+    run_here(config, tmp_path / "broken")
+    assert outcome(tmp_path / "whole") == outcome(tmp_path / "broken")
+
+
+def test_killed_at_random_points_ends_with_the_same_weights_and_ratings(tmp_path: Path) -> None:
+    """SIGKILL, several times, somewhere in the first, third and fifth iteration; resumed until done."""
+    arguments = ["tictactoe", *TINY, "iterations=6", "tracking.mode=disabled"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert arena("train", *arguments, "--runs", str(whole)).wait() == 0
+    draws = random.Random(0)
+    process = arena("train", *arguments, "--runs", str(broken))
+    for finished in (1, 3, 5):
+        metrics = broken / "tictactoe" / "metrics.jsonl"
+        while not metrics.exists() or len(metrics.read_text().splitlines()) < finished:
+            assert waits(process, 0.005), "the run ended before it was killed"
+        waits(process, draws.uniform(0, 0.15))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process = arena("train", "--resume", str(broken / "tictactoe"))
+    assert process.wait() == 0
+    assert outcome(whole / "tictactoe") == outcome(broken / "tictactoe")
+    iterations = [
+        [json.loads(line)["iteration"] for line in (runs / "tictactoe" / "metrics.jsonl").read_text().splitlines()]
+        for runs in (whole, broken)
+    ]
+    assert iterations[0] == iterations[1] == [1, 2, 3, 4, 5, 6]
+
+
+def waits(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Give `process` some time; True if it is still running."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def arena(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "arena", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def test_corrupt_newest_checkpoint_falls_back_and_says_so(tmp_path: Path) -> None:
+    config = load(Config, find_config("tictactoe"), TINY)
+    run_here(config, tmp_path / "run")
+    expected = outcome(tmp_path / "run")
+    newest = tmp_path / "run" / "checkpoints" / "000004" / checkpoint.LEARNER
+    damaged = bytearray(newest.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    newest.write_bytes(damaged)
+    run = Run(config, tmp_path / "run", progress := Silent())
+    run.resume()
+    assert run.iteration == 3
+    assert "damaged" in progress.notes[0]
+    assert "000004" in progress.notes[0]
+    run_here(config, tmp_path / "run")
+    assert outcome(tmp_path / "run") == expected
+
+
+def test_a_full_disk_loses_nothing_already_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load(Config, find_config("tictactoe"), TINY)
+    folder = tmp_path / "run"
+    run_here(config, folder)
+    expected = outcome(folder)
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    longer = config.model_copy(update={"iterations": 5})
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "write_atomically", full)
+        run = Run(longer, folder, Silent())
+        run.resume()
+        tracker = Tracker.start(folder, name="t", config={}, project="t", mode="disabled", last_row=run.row)
+        with pytest.raises(OSError, match="No space left"):
+            run.train(tracker)
+    assert outcome(folder) == expected
+    assert not list(folder.rglob("*.tmp"))
+
+
+def test_an_agent_of_another_game_is_refused(tmp_path: Path) -> None:
+    run_here(smoke(load(Config, find_config("tictactoe"))), tmp_path / "run")
+    with pytest.raises(ValueError, match=r"plays tictactoe, not connect_four"):
+        make_player(envs.make("connect_four"), str(tmp_path / "run"))
+    agent = next((tmp_path / "run" / "agents").glob("*.safetensors"))
+    data = agent.read_bytes()
+    agent.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match="damaged"):
+        load_agent(agent)
+    (tmp_path / "text").write_text("not an agent")
+    with pytest.raises(ValueError, match="damaged or no agent file"):
+        load_agent(tmp_path / "text")
+
+
+@pytest.mark.strength
+def test_learns_tictactoe_to_perfection(tmp_path: Path) -> None:
+    """The shipped config, whole: no loss in 1,000 games against the exact player."""
+    config = load(Config, find_config("tictactoe"))
+    run_here(config, tmp_path / "run")
+    game = envs.make("tictactoe")
+    player = make_player(game, str(tmp_path / "run"))
+    rng = np.random.default_rng(0)
+    openings = random_openings(game, 1, 0, rng)
+    losses_ = sum(play_match(game, player, Perfect(game), openings, rng).losses for _ in range(500))
+    assert losses_ == 0
+    shutil.rmtree(tmp_path / "run")
