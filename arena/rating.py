@@ -121,7 +121,9 @@ def _games(result: Result) -> int:
 def _maximise(
     elo: NDArray[np.float64], free: NDArray[np.bool_], games: NDArray[np.float64], won: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Newton's method on the concave log-likelihood, to a ten-thousandth of an Elo point.
+    """Newton's method on the concave log-likelihood, until a step is below a millionth of the standard errors.
+
+    Elo points are no measure of that: where scores are near 0 or 1, rounding alone moves them.
 
     Plain Newton overshoots where scores are close to 0 or 1. Damped by log(1 + d) / d, d the largest change of a pair's
     difference in the logistic's unit, it converges from anywhere (Sun and Tran-Dinh 2019, Theorem 2).
@@ -136,7 +138,7 @@ def _maximise(
         step[free] = np.linalg.solve(_information(elo, games)[np.ix_(free, free)], gradient[free])
         change = SCALE * np.abs((step[:, None] - step[None, :])[games > 0]).max()
         elo += step * (np.log1p(change) / change if change else 1.0)
-        if np.abs(step).max() < 1e-4:
+        if gradient @ step < 1e-12:  # Newton's decrement: the step's squared length in standard errors
             return elo
     raise ArithmeticError("the rating fit did not converge")
 

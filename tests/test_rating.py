@@ -150,6 +150,22 @@ def test_a_one_sided_chain_converges() -> None:
     assert 0 < found["p1"] < found["p2"] < 4000
 
 
+def test_anchors_at_odds_with_the_games_converge() -> None:
+    """Rounding moved these ratings by more than the fit's former limit of a fixed fraction of an Elo point."""
+    results = [
+        Result("p1", "p0", 20, 0, 0),
+        Result("p2", "p0", 0, 0, 2069),
+        Result("p3", "p0", 240, 0, 0),
+        Result("p3", "p2", 35713, 0, 27218),
+        Result("p4", "p3", 41495, 0, 0),
+        Result("p5", "p4", 1, 0, 0),
+        Result("p6", "p1", 0, 0, 4364),
+        Result("p6", "p5", 3612, 0, 2480),
+    ]
+    found = elo_of(fit(results, {"p0": 0.0, "p6": 8000.0}))
+    assert found["p2"] < found["p3"] < found["p0"] < found["p4"]  # p2 lost to p0 far more often than p3 beat p0
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_every_connected_list_has_a_fit_where_expected_points_equal_points(data: st.DataObject) -> None:
