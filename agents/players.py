@@ -26,7 +26,9 @@ from envs import Game, States
 Player = Callable[[States, np.random.Generator], NDArray[np.int64]]
 
 BUILT_IN = ("random", "greedy", "minimax:DEPTH", "mcts:SIMULATIONS", "solver")
-ROLLOUT_SEARCH = SearchSettings(rule="puct", c_init=1.0, fpu=0.0)  # UCT-like: uniform priors, values from rollouts
+# Uniform priors: P sqrt(N) / (1 + n) explores like UCT when c is a few times larger than for a learned policy. On the
+# Connect Four yardstick c = 2, 4 and 8 keep the value equally often (90 to 91%), 1 less (89%).
+ROLLOUT_SEARCH = SearchSettings(rule="puct", c_init=3.0, fpu=0.0)
 
 
 class SearchPlayer:

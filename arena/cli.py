@@ -56,7 +56,7 @@ def play(
     import envs
     from arena.play import play as play_game
 
-    play_game(envs.make(game), opponent, side=side, seed=seed, console=Console(), read=input)
+    play_game(envs.make(game), opponent, side=side, seed=seed, console=Console(emoji=False), read=input)
 
 
 @app.command()
@@ -106,7 +106,7 @@ def analyze(
     import envs
     from arena.analyze import analyze as analyze_position
 
-    analyze_position(envs.make(game), moves, player, as_json=json, seed=seed, console=Console())
+    analyze_position(envs.make(game), moves, player, as_json=json, seed=seed, console=Console(emoji=False))
 
 
 @app.command()
@@ -130,4 +130,4 @@ def bench(
     from arena.config import Config
     from arena.settings import find_config, load
 
-    measure(load(Config, find_config(config), overrides or []), seconds=seconds, console=Console())
+    measure(load(Config, find_config(config), overrides or []), seconds=seconds, console=Console(emoji=False))

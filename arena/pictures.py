@@ -15,8 +15,9 @@ def board_image(board: NDArray[np.int8], last: int) -> NDArray[np.uint8]:
     h, w = board.shape
     image = np.empty((h * CELL, w * CELL, 3), np.uint8)
     image[:] = BOARD
-    image[CELL // 2 :: CELL, :] = LINE
-    image[:, CELL // 2 :: CELL] = LINE
+    edge = CELL // 2  # the grid ends at the outermost points
+    image[edge::CELL, edge : 1 - edge] = LINE
+    image[edge : 1 - edge, edge::CELL] = LINE
     y, x = np.mgrid[:CELL, :CELL] - (CELL - 1) / 2
     distance = np.hypot(x, y)[:, :, None]
     stone = np.clip(CELL * 0.45 - distance, 0, 1)  # opacity: 1 inside, a soft edge

@@ -25,7 +25,7 @@ DEFAULT_PLAYERS = ("random", "greedy", "minimax:2", "mcts:100")
 
 def match(a: str, b: str, *, game: str, openings: int, plies: int, seed: int) -> None:
     """Play and print a match between the players `a` and `b`."""
-    console = Console()
+    console = Console(emoji=False)
     rules = _game_of(game, [a, b])
     outcome = _play(rules, a, b, openings=openings, plies=plies, seed=seed, console=console)
     elo = rating.elo_difference(outcome.score, len(outcome.games))
@@ -46,7 +46,7 @@ def match(a: str, b: str, *, game: str, openings: int, plies: int, seed: int) ->
 
 def round_robin(game: str, players: list[str], *, anchor: str, openings: int, plies: int, seed: int) -> None:
     """Let every pair of `players` meet and print their rating list, `anchor` at 0."""
-    console, rules = Console(), envs.make(game)
+    console, rules = Console(emoji=False), envs.make(game)
     names = list(dict.fromkeys([*(players or DEFAULT_PLAYERS), anchor]))
     results = []
     for number, (a, b) in enumerate(combinations(names, 2)):
@@ -60,7 +60,7 @@ def run_ratings(folder: Path) -> None:
     """Print the rating list of the run in `folder`."""
     config = load(Config, folder / "config.yaml", [])
     found, problems = checkpoint.newest(folder)
-    console = Console()
+    console = Console(emoji=False)
     for problem in problems:
         console.print(problem)
     if found is None or not found.state["results"]:
@@ -90,7 +90,7 @@ def games() -> None:
         h, w = game.board_shape
         row = (game.name, f"{w} x {h}", game.num_actions, len(game.planes), f"{game.max_plies} plies", game.version)
         table.add_row(*map(str, row))
-    console = Console()
+    console = Console(emoji=False)
     console.print(table)
     console.print("Go of any size from 2 to 19: go7, go:size=13,komi=6.5,superko=simple")
 

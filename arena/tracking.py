@@ -1,7 +1,7 @@
 """The only file that knows Weights & Biases. Every row goes to the run's own metrics.jsonl first, then there.
 
-Tracking never stops a run: what goes wrong in wandb is reported once, and the file goes on. Without a network or a login
-a run is offline at once; `wandb sync RUN/wandb/offline-run-*` sends it later.
+Tracking never stops a run: what goes wrong in wandb is reported once, and the file goes on. Without a network or a
+login a run is offline within seconds, and nobody is asked; `wandb sync RUN/wandb/offline-run-*` sends it later.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -24,6 +25,16 @@ from arena.metrics import describe
 from arena.pictures import board_image
 from arena.rating import Rating
 
+DEFAULTS = {  # W&B's own settings; WANDB_INIT_TIMEOUT and the like go before them
+    "silent": True,
+    "console": "off",  # the terminal is the progress display's
+    "disable_git": True,
+    "disable_code": True,
+    "init_timeout": 5.0,  # seconds to reach the server before a run is offline
+    "finish_timeout": 60.0,  # seconds for the rest of an upload
+    "finish_timeout_raises": True,
+    "x_transaction_log_flush_interval": 1.0,  # seconds of rows that a kill can take from W&B, never from the file
+}
 AXES = ("iteration", "games", "positions", "samples", "seconds")
 METRICS_FILE, ID_FILE = "metrics.jsonl", "wandb-id"
 
@@ -41,6 +52,7 @@ class Tracker:
 
     def __init__(self, folder: Path, run: Any | None) -> None:
         self._folder, self._run = folder, run
+        self._failed = False
 
     @classmethod
     def start(
@@ -55,8 +67,8 @@ class Tracker:
     ) -> Self:
         """Open the run's file and its W&B run, the same id at every resumption.
 
-        `last_row` is that of the newest checkpoint, None for a new run: later rows of the file are dropped, for they will
-        be made again; if the kill came between saving and logging, this row is logged now.
+        `last_row` is that of the newest checkpoint, None for a new run: later rows of the file are dropped, for they
+        will be made again; if the kill came between saving and logging, this row is logged now.
         """
         folder.mkdir(parents=True, exist_ok=True)
         logged = _truncate(folder / METRICS_FILE, int(last_row["iteration"]) if last_row else 0)
@@ -69,7 +81,8 @@ class Tracker:
     def log(self, row: Mapping[str, Any], *, boards: Sequence[Board] = ()) -> None:
         """One iteration: a line of metrics.jsonl and a W&B row of the same content.
 
-        A rating list under "ratings" becomes a W&B table; `boards` are painted to files, named in the line, shown in W&B.
+        A rating list under "ratings" becomes a W&B table; `boards` are painted to files, named in the line and shown
+        in W&B.
         KeyError for a metric that arena/metrics.py does not explain.
         """
         if boards:
@@ -102,6 +115,9 @@ class Tracker:
         run = self._run
         if run is not None:
             self._guarded(lambda: run.finish(exit_code=exit_code))
+        if self._failed:
+            with suppress(Exception):  # reported when it failed; left alone, wandb prints a traceback at exit
+                _wandb().teardown()
 
     def _log(self, row: Mapping[str, Any]) -> None:
         """Send a row to W&B, its list as a table and its pictures as images."""
@@ -126,40 +142,33 @@ class Tracker:
         try:
             return call()
         except Exception as error:  # wandb's service can fail in any way; training must not stop for it
-            warnings.warn(f"Weights & Biases failed ({error}); going on with {METRICS_FILE} alone", stacklevel=3)
-            self._run = None
+            self._run, self._failed = None, True
+            warnings.warn(f"Weights & Biases failed ({_line(error)}); going on with {METRICS_FILE} alone", stacklevel=3)
             return None
 
 
 def _wandb() -> Any:
-    """The module, imported at first use: it takes a second. Its console messages are for its own users."""
-    os.environ.setdefault("WANDB_SILENT", "true")
+    """The module, imported at first use: it takes a second."""
     return importlib.import_module("wandb")
 
 
 def _mode(mode: str) -> str:
-    """The W&B mode to use: the config's, else WANDB_MODE, else offline. Online only with a key at hand: never a prompt."""
-    chosen = os.environ.get("WANDB_MODE", "offline") if mode == "auto" else mode
-    if chosen == "online" and not _wandb().api.api_key:
-        warnings.warn("no W&B key (WANDB_API_KEY or `wandb login`): writing an offline run instead", stacklevel=4)
-        return "offline"
-    return chosen
+    """The W&B mode to use: the config's, else WANDB_MODE, else offline. Online is for those who ask for it."""
+    return os.environ.get("WANDB_MODE") or "offline" if mode == "auto" else mode
 
 
 def _init(folder: Path, name: str, config: Mapping[str, Any], project: str, mode: str) -> Any:
+    """The W&B run, None if disabled; offline where online is impossible."""
     if mode == "disabled":
         return None
     wandb = _wandb()
 
     def start(mode: str) -> Any:
-        settings = wandb.Settings(
-            silent=True,
-            console="off",
-            disable_git=True,
-            disable_code=True,
-            init_timeout=20,
-            x_transaction_log_flush_interval=2.0,
-        )
+        defaults = {key: value for key, value in DEFAULTS.items() if f"WANDB_{key.upper()}" not in os.environ}
+        settings = wandb.Settings(mode=mode, **defaults)
+        wandb.setup(settings=settings)
+        if mode in ("online", "run", "shared") and not wandb.login(prompt=False, verify=False):
+            raise wandb.errors.AuthenticationError("no key: set WANDB_API_KEY or run `wandb login`")
         return wandb.init(
             project=project,
             name=name,
@@ -173,8 +182,9 @@ def _init(folder: Path, name: str, config: Mapping[str, Any], project: str, mode
 
     try:
         run = start(mode)
-    except wandb.errors.CommError as error:
-        warnings.warn(f"W&B cannot be reached ({error}): writing an offline run instead", stacklevel=5)
+    except wandb.errors.CommError as error:  # AuthenticationError is one
+        warnings.warn(f"no online W&B run ({_line(error)}): writing an offline one instead", stacklevel=5)
+        wandb.teardown()  # or the run's id would still be in use
         run = start("offline")
     for axis in AXES:
         run.define_metric(axis)
@@ -182,11 +192,15 @@ def _init(folder: Path, name: str, config: Mapping[str, Any], project: str, mode
     return run
 
 
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 def _run_id(folder: Path) -> str:
-    """The run's W&B id, made once and kept in its folder."""
+    """The run's W&B id, given by WANDB_RUN_ID (as a sweep does) or made once, and kept in its folder."""
     path = folder / ID_FILE
     if not path.exists():
-        write_atomically(path, uuid.uuid4().hex[:12].encode())
+        write_atomically(path, os.environ.get("WANDB_RUN_ID", uuid.uuid4().hex[:12]).encode())
     return path.read_text()
 
 
@@ -195,15 +209,15 @@ def _truncate(path: Path, iteration: int) -> bool:
     if not path.exists():
         return False
     kept: list[str] = []
-    last = None
+    last = 0
     for line in path.read_text().splitlines():
         try:
-            last_seen = json.loads(line)["iteration"]
+            row_iteration = json.loads(line)["iteration"]
         except ValueError:
             break  # cut off by a kill
-        if last_seen > iteration:
+        if row_iteration > iteration:
             break
         kept.append(line)
-        last = last_seen
+        last = row_iteration
     write_atomically(path, "".join(f"{line}\n" for line in kept).encode())
     return last == iteration

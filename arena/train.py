@@ -33,7 +33,7 @@ def resume(folder: Path, overrides: Sequence[str]) -> None:
 
 
 def _run(config: Config, folder: Path, *, fresh: bool) -> None:
-    console = Console()
+    console = Console(emoji=False)
     with Display(console, iterations=config.iterations) as display:
         display.note(f"{config.name}: {config.game}, {config.iterations} iterations; run folder {folder}")
         run = Run(config, folder, display)

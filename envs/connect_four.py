@@ -122,6 +122,24 @@ def _observe(states, out):
 
 
 @kernel
+def _open_lines(stones, others):
+    """Lines of four without a stone of `others`, worth 1, 4 and 16 for one, two and three of `stones`."""
+    worth = 0.0
+    for shift in (1, 6, 7, 8):
+        d = np.uint64(shift)
+        free = _FULL ^ others
+        starts = free & (free >> d) & (free >> (d + d)) & (free >> (d + d + d))
+        while starts != np.uint64(0):
+            start = starts & (~starts + _ONE)
+            starts ^= start
+            line = start | (start << d) | (start << (d + d)) | (start << (d + d + d))
+            count = popcount(stones & line)
+            if count > 0:
+                worth += 4.0 ** (count - 1)
+    return worth
+
+
+@kernel
 def _heuristic(states, out):
     for i in range(len(states)):
         own, mask = states[i]["own"], states[i]["mask"]
@@ -130,8 +148,7 @@ def _heuristic(states, out):
         elif states[i]["status"] == DRAWN:
             out[i] = 0.0
         else:
-            balance = popcount(winning_cells(own, mask)) - popcount(winning_cells(mask ^ own, mask))
-            out[i] = np.tanh(0.3 * balance)
+            out[i] = np.tanh((_open_lines(own, mask ^ own) - _open_lines(mask ^ own, own)) / 16.0)
 
 
 @kernel
@@ -210,7 +227,7 @@ class ConnectFour:
         return np.asarray(sign * (planes[:, 0] - planes[:, 1]), np.int8)
 
     def heuristic(self, states: States) -> NDArray[np.float32]:
-        """tanh of the difference in empty cells that complete a four (threats, reachable now or later)."""
+        """tanh of the difference in open lines of four, weighed by the stones already in them."""
         out = np.empty(len(states), np.float32)
         _heuristic(states, out)
         return out

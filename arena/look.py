@@ -1,0 +1,94 @@
+"""What a search or a solver sees in a position, for hints and analysis alike."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from rich.table import Table
+
+from agents.players import Player, SearchPlayer, make_player
+from agents.search import Search
+from agents.tree import ILLEGAL
+from envs import Game
+
+PROVEN = {1: "won", 0: "drawn", -1: "lost"}
+
+
+class Candidate(NamedTuple):
+    """A legal move as the search judges it; values for the side to move."""
+
+    action: int
+    visits: int
+    prior: float
+    value: float  # in [-1, 1]
+    proven: str  # "won", "drawn", "lost", or "" where open
+
+
+class View(NamedTuple):
+    """A searched position."""
+
+    value: float  # for the side to move, in [-1, 1]
+    proven: str
+    simulations: int
+    candidates: list[Candidate]  # best first
+    line: list[int]  # the expected continuation
+
+
+def searcher(game: Game, spec: str, seed: int) -> SearchPlayer:
+    """The player `spec`, if it is one that searches: others cannot explain themselves (ValueError)."""
+    player = make_player(game, spec, seed=seed)
+    if not isinstance(player, SearchPlayer):
+        raise ValueError(f"'{spec}' does not search; look with mcts:1000, a trained agent, or solver (Connect Four)")
+    return player
+
+
+def hint_player(game: Game, player: Player, seed: int) -> SearchPlayer:
+    """`player` itself where it searches, else a rollout search."""
+    return player if isinstance(player, SearchPlayer) else searcher(game, "mcts:1000", seed)
+
+
+def view(player: SearchPlayer, state: np.void, rng: np.random.Generator) -> View:
+    """Search `state` and report."""
+    return _report(player.search(state, rng))
+
+
+def _report(search: Search) -> View:
+    results = search.results(np.array([0]))
+    legal = np.flatnonzero(search.tree.child[0, 0] != ILLEGAL)
+    lower, upper = results.bounds[0].T
+    rows = [
+        Candidate(
+            int(a),
+            int(results.visits[0, a]),
+            float(results.priors[0, a]),
+            float(results.action_values[0, a]),
+            PROVEN[int(lower[a])] if lower[a] == upper[a] else "",
+        )
+        for a in legal
+    ]
+    rows.sort(key=lambda row: (row.action != results.choice[0], -row.visits, -row.prior))
+    proven = PROVEN[int(search.tree.lower[0, 0])] if results.solved[0] else ""
+    visits = int(results.visits[0].sum())
+    return View(float(results.values[0]), proven, visits, rows, search.principal_variation(0))
+
+
+def percent(value: float) -> str:
+    """A value as the chance to win, a draw counted half."""
+    return f"{(1 + value) / 2:.1%}"
+
+
+def candidate_table(game: Game, seen: View, most: int = 7) -> Table:
+    """The candidates as a table."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("move", "visits", "win", "prior", "proven"):
+        table.add_column(column, justify="left" if column in ("move", "proven") else "right")
+    for row in seen.candidates[:most]:
+        name = game.action_name(row.action)
+        table.add_row(name, str(row.visits), percent(row.value), f"{row.prior:.1%}", row.proven)
+    return table
+
+
+def line_text(game: Game, seen: View) -> str:
+    """The expected continuation in the game's notation."""
+    return " ".join(game.action_name(action) for action in seen.line)
