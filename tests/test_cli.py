@@ -1,0 +1,78 @@
+"""The command line as its user meets it: help at once, one-line errors, no traceback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def arena(*arguments: str, typed: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "arena", *arguments], input=typed, capture_output=True, text=True, cwd=cwd, check=False)  # fmt: skip
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; from arena.cli import app; print([m for m in ('torch', 'numba', 'numpy', 'wandb') if m in sys.modules])"  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    shown = arena("--help")
+    assert shown.returncode == 0
+    for command in ("train", "play", "match", "rate", "analyze", "games", "bench"):
+        assert command in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "no/such.yaml"], "no such config file"),
+        (["train", "conect_four"], "did you mean 'connect_four'?"),
+        (["train", "tictactoe", "train.lrr=1"], "did you mean 'train.lr'?"),
+        (["train"], "name a config"),
+        (["train", "--resume", "nowhere"], "nowhere is no run"),
+        (["play", "go1"], "size"),
+        (["play", "go:komi=abc"], "komi"),
+        (["play", "chesss"], "there is no game"),
+        (["play", "connect_four", "nobody"], "there is no player 'nobody'"),
+        (["analyze", "connect_four", "4444444"], "move 7"),
+        (["analyze", "connect_four", "9"], "move 1: '9' is not a column"),
+        (["match", "random", "greedy"], "name the game"),
+        (["rate", "nogame"], "there is no game"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = arena(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("arena: ")
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_game_can_be_played_in_a_pipe() -> None:
+    done = arena("play", "tictactoe", "random", "--side", "first", typed="b2\nz9\nhint\nundo\nmoves\nquit\n")
+    assert done.returncode == 0, done.stderr
+    assert "random plays" in done.stdout
+    assert "'z9' is not a cell" in done.stdout
+    assert "best line" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_end_of_input_leaves_cleanly() -> None:
+    assert arena("play", "tictactoe", "random", "--side", "first").returncode == 0
+
+
+def test_analysis_as_json() -> None:
+    done = arena("analyze", "connect_four", "4455", "--json", "--player", "mcts:400")
+    report = json.loads(done.stdout)
+    assert report["proven"] == "won"
+    assert report["moves"][0]["move"] in ("3", "6")
+    assert report["line"][0] == report["moves"][0]["move"]
+
+
+def test_match_prints_a_result() -> None:
+    done = arena("match", "greedy", "random", "--game", "connect_four", "--openings", "5")
+    assert done.returncode == 0, done.stderr
+    assert "10" in done.stdout
