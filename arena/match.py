@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -91,23 +91,41 @@ def play_match(
 
     RuntimeError names a player that makes an illegal move.
     """
-    n = len(openings.states)
-    states = np.concatenate([openings.states, openings.states])
-    a_first = np.arange(2 * n) < n
-    moves = [list(openings.actions[i % n]) for i in range(2 * n)]
-    open_games = np.flatnonzero(~game.terminal(states))
-    while len(open_games):
-        a_turn = (states["to_play"][open_games] == 0) == a_first[open_games]
-        for name, player, rows in (("A", a, open_games[a_turn]), ("B", b, open_games[~a_turn])):
-            if len(rows):
-                _move(game, name, player, states, rows, moves, rng)
-        ended = game.terminal(states[open_games])
+    return gauntlet(game, a, {"B": (b, openings)}, rng, progress=progress)["B"]
+
+
+def gauntlet(
+    game: Game,
+    a: Player,
+    opponents: Mapping[str, tuple[Player, Openings]],
+    rng: np.random.Generator,
+    *,
+    progress: Callable[[int], None] = lambda games: None,
+) -> dict[str, MatchResult]:
+    """A's match against every opponent, all at once: A's moves in all games are searched in one batch."""
+    names = list(opponents)
+    states = np.concatenate([opponents[name][1].states for name in names for _ in range(2)])
+    moves = [list(actions) for name in names for _ in range(2) for actions in opponents[name][1].actions]
+    rival = np.repeat(np.arange(len(names)), [2 * len(opponents[name][1].states) for name in names])
+    a_first = np.concatenate([np.arange(2 * n) < n for n in (len(opponents[name][1].states) for name in names)])
+    going = np.flatnonzero(~game.terminal(states))
+    while len(going):
+        a_turn = (states["to_play"][going] == 0) == a_first[going]
+        _move(game, "A", a, states, going[a_turn], moves, rng)
+        for i, name in enumerate(names):
+            _move(game, name, opponents[name][0], states, going[~a_turn & (rival[going] == i)], moves, rng)
+        ended = game.terminal(states[going])
         progress(int(ended.sum()))
-        open_games = open_games[~ended]
+        going = going[~ended]
     scores = (1 + _result_for_a(game, states, a_first)) / 2
-    return MatchResult(
-        [PlayedGame(i % n, bool(a_first[i]), tuple(moves[i]), float(scores[i])) for i in range(2 * n)]
-    )
+    results: dict[str, MatchResult] = {}
+    for i, name in enumerate(names):
+        rows, openings = np.flatnonzero(rival == i), len(opponents[name][1].states)
+        played = [
+            PlayedGame(k % openings, bool(a_first[g]), tuple(moves[g]), float(scores[g])) for k, g in enumerate(rows)
+        ]
+        results[name] = MatchResult(played)
+    return results
 
 
 def _move(
@@ -120,6 +138,8 @@ def _move(
     rng: np.random.Generator,
 ) -> None:
     """Let `player` move in the games `rows`."""
+    if len(rows) == 0:
+        return
     actions = player(states[rows], rng)
     legal = game.legal(states[rows])[np.arange(len(rows)), actions]
     if not legal.all():

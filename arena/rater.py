@@ -15,7 +15,7 @@ from agents.runtime import RuntimeSettings, create, network_evaluator
 from agents.search import SearchSettings
 from arena import rating, yardstick
 from arena.config import RatingSettings
-from arena.match import MatchResult, Openings, PlayedGame, play_match, random_openings
+from arena.match import MatchResult, Openings, PlayedGame, gauntlet, random_openings
 from envs import Game
 
 
@@ -46,19 +46,18 @@ def assess(
     progress: Callable[[int], None] = lambda games: None,
 ) -> Assessment:
     """Matches of `player`, called `name`, against every opponent."""
-    results: list[rating.Result] = []
-    scores: dict[str, float] = {}
-    samples: list[PlayedGame] = []
-    games = distinct = 0
     count = settings.final_openings if final and settings.final_openings else settings.openings
-    for opponent, other in opponents.items():
-        openings = match_openings(game, opponent, settings, count, rng)
-        match = play_match(game, player, other, openings, rng, progress=progress)
-        results.append(result(name, opponent, match))
-        scores[opponent] = match.score
-        games, distinct = games + len(match.games), distinct + match.distinct
-        samples.append(match.games[0])
-    return Assessment(results, scores, games, distinct, samples)
+    pairings = {
+        opponent: (other, match_openings(game, opponent, settings, count, rng)) for opponent, other in opponents.items()
+    }
+    matches = gauntlet(game, player, pairings, rng, progress=progress)
+    return Assessment(
+        results=[result(name, opponent, match) for opponent, match in matches.items()],
+        scores={opponent: match.score for opponent, match in matches.items()},
+        games=sum(len(match.games) for match in matches.values()),
+        distinct=sum(match.distinct for match in matches.values()),
+        samples=[match.games[0] for match in matches.values()],
+    )
 
 
 def match_openings(game: Game, opponent: str, settings: RatingSettings, count: int, rng: np.random.Generator) -> Openings:  # fmt: skip

@@ -1,0 +1,275 @@
+"""Tracking: the file and W&B hold the same rows, nothing blocks a start, nothing that fails in wandb reaches the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from arena import metrics, tracking
+from arena.pictures import CELL, FIRST, MARK, SECOND, board_image
+from arena.tracking import Board, Tracker
+
+ROOT = Path(__file__).parent.parent
+KEY = "0123456789" * 4
+NOBODY = "http://127.0.0.1:9"  # the discard port: connections are refused at once
+BOARD = Board("000001-0", np.array([[1, -1, 0], [0, 1, 0], [0, 0, -1]], np.int8), 4)
+
+
+@pytest.fixture(autouse=True)
+def no_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """The environment of somebody who never used W&B; its service is shut down after each test."""
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    yield
+    if "wandb" in sys.modules:
+        sys.modules["wandb"].teardown()
+
+
+def row(iteration: int) -> dict[str, Any]:
+    return {"iteration": iteration, "games": 10 * iteration, "seconds": 0.1 * iteration, "loss/total": 1 / iteration}
+
+
+def start(folder: Path, *, mode: str = "disabled", last_row: dict[str, Any] | None = None) -> Tracker:
+    return Tracker.start(
+        folder, name="a-run", config={"train": {"lr": 0.1}}, project="tests", mode=mode, last_row=last_row
+    )
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / tracking.METRICS_FILE).read_text().splitlines()]
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """All records of the folder's W&B runs, oldest run first."""
+    found = []
+    for path in sorted(folder.glob("wandb/offline-run-*/*.wandb")):
+        command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(path)]
+        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        found += [json.loads(line) for line in output.splitlines()]
+    return found
+
+
+def of_type(found: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [record[kind] for record in found if record["type"] == kind]
+
+
+def test_wandb_holds_the_rows_of_the_file_and_a_resumed_run_its_id(tmp_path: Path) -> None:
+    tracker = start(tmp_path, mode="offline")
+    tracker.log(row(1))
+    ratings = [["000002", 120.0, 50.0, 190.0, 40, 0.7], ["random", 0.0, 0.0, 0.0, 40, 0.3]]
+    tracker.log({**row(2), "rating/elo": 120.0, "ratings": ratings}, boards=[BOARD])
+    agent = tmp_path / "agent.safetensors"
+    agent.write_bytes(b"weights")
+    tracker.artifact(agent, "a-run", {"elo": 120.0})
+    tracker.finish(1)
+    time.sleep(1.1)  # W&B names a run's folder by the second
+    tracker = start(tmp_path, mode="offline", last_row=row(2))
+    tracker.log(row(3))
+    tracker.finish(0)
+
+    found = records(tmp_path)
+    history = [record["item"] for record in of_type(found, "history")]
+    written = rows(tmp_path)
+    assert [r["iteration"] for r in written] == [1, 2, 3]
+    assert len(history) == len(written)
+    for theirs, ours in zip(history, written, strict=True):
+        plain = {key: value for key, value in ours.items() if key not in ("ratings", "boards")}
+        assert {key: theirs[key] for key in plain} == plain
+    assert written[1]["ratings"] == ratings
+    assert (history[1]["ratings.nrows"], history[1]["ratings._type"]) == (2, "table-file")
+    assert written[1]["boards"] == ["boards/000001-0.png"]
+    assert history[1]["boards.captions"] == ["000001-0"]
+    assert {run["run_id"] for run in of_type(found, "run")} == {(tmp_path / tracking.ID_FILE).read_text()}
+    assert of_type(found, "run")[0]["config"]["update"]["train"] == {"lr": 0.1}
+    assert [end["exit_code"] for end in of_type(found, "exit")] == [1, 0]
+    assert {metric.get("name") for metric in of_type(found, "metric")} >= set(tracking.AXES)
+    assert of_type(found, "metric")[-1]["step_metric"] == "iteration"
+
+
+def run_tracker(folder: Path, mode: str, environment: dict[str, str], body: str = "") -> tuple[str, str]:
+    """Output and errors of a process without a terminal that starts a tracker, logs two rows and ends."""
+    program = f"""
+import time
+from pathlib import Path
+from arena.tracking import Tracker
+began = time.perf_counter()
+tracker = Tracker.start(Path({str(folder)!r}), name="n", config={{}}, project="p", mode={mode!r}, last_row=None)
+print(time.perf_counter() - began, tracker._run and tracker._run.settings.mode)
+tracker.log({{"iteration": 1}})
+{body}
+tracker.log({{"iteration": 2}})
+tracker.finish(0)
+"""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=clean | environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert [r["iteration"] for r in rows(folder)] == [1, 2]
+    return done.stdout, done.stderr
+
+
+def test_without_a_login_a_run_is_offline_and_silent(tmp_path: Path) -> None:
+    output, errors = run_tracker(tmp_path, "auto", {})
+    assert output.split()[1:] == ["offline"]
+    assert errors == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [({}, "no key"), ({"WANDB_API_KEY": KEY, "WANDB_BASE_URL": NOBODY, "WANDB_INIT_TIMEOUT": "1"}, "refused")],
+    ids=["no-key", "no-network"],
+)
+def test_online_without_key_or_network_goes_on_offline(
+    tmp_path: Path, environment: dict[str, str], reason: str
+) -> None:
+    output, errors = run_tracker(tmp_path, "online", environment)
+    assert output.split()[1:] == ["offline"]
+    assert errors.count("UserWarning") == 1
+    assert reason in errors
+    assert len(of_type(records(tmp_path), "history")) == 2
+
+
+def test_a_dead_wandb_service_is_one_warning(tmp_path: Path) -> None:
+    kill = """
+import os, signal, subprocess
+children = subprocess.run(["ps", "-o", "pid,args", "--ppid", str(os.getpid())], capture_output=True, text=True).stdout
+for line in children.splitlines():
+    if "wandb-core" in line:
+        os.kill(int(line.split()[0]), signal.SIGKILL)
+        while tracker._run is not None:
+            tracker.log({"iteration": 1})
+path = Path(tracker._folder, "metrics.jsonl")
+path.write_text(path.read_text().splitlines()[0] + "\\n")
+"""
+    _, errors = run_tracker(tmp_path, "offline", {}, kill)
+    assert errors.count("UserWarning") == 1
+    assert "going on with metrics.jsonl alone" in errors
+    assert "Traceback" not in errors
+
+
+class Failing:
+    """A W&B run that can do nothing."""
+
+    def log(self, row: dict[str, Any]) -> None:
+        raise ConnectionError("gone")
+
+
+def test_a_failing_wandb_warns_once_and_the_file_goes_on(tmp_path: Path) -> None:
+    tracker = Tracker(tmp_path, Failing())
+    with pytest.warns(UserWarning, match="gone"):
+        tracker.log(row(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tracker.log(row(2))
+        tracker.finish(0)
+    assert rows(tmp_path) == [row(1), row(2)]
+
+
+def test_wandb_mode_is_the_configs_else_the_environments_else_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tracking._mode("auto") == "offline"
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert tracking._mode("auto") == "disabled"
+    assert tracking._mode("online") == "online"
+
+
+def test_disabled_tracking_needs_no_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)  # importing it fails
+    tracker = start(tmp_path)
+    tracker.log(row(1))
+    tracker.finish(0)
+    monkeypatch.undo()
+    assert rows(tmp_path) == [row(1)]
+
+
+def test_resuming_drops_rows_that_will_be_made_again(tmp_path: Path) -> None:
+    tracker = start(tmp_path)
+    for iteration in range(1, 6):
+        tracker.log(row(iteration))
+    start(tmp_path, last_row=row(3)).log(row(4))
+    assert rows(tmp_path) == [row(1), row(2), row(3), row(4)]
+
+
+def test_a_half_written_row_is_dropped(tmp_path: Path) -> None:
+    start(tmp_path).log(row(1))
+    with (tmp_path / tracking.METRICS_FILE).open("a") as file:
+        file.write('{"iteration": 2, "ga')
+    start(tmp_path, last_row=row(1)).log(row(2))
+    assert rows(tmp_path) == [row(1), row(2)]
+
+
+def test_a_row_lost_between_checkpoint_and_log_is_logged_on_resume(tmp_path: Path) -> None:
+    start(tmp_path).log(row(1))
+    start(tmp_path, last_row=row(2)).log(row(3))
+    assert rows(tmp_path) == [row(1), row(2), row(3)]
+
+
+def test_a_new_run_drops_the_rows_of_an_old_one(tmp_path: Path) -> None:
+    start(tmp_path).log(row(1))
+    start(tmp_path)
+    assert rows(tmp_path) == []
+
+
+def test_a_sweep_chooses_the_run_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_RUN_ID", "from-the-sweep")
+    assert tracking._run_id(tmp_path) == "from-the-sweep"
+    monkeypatch.delenv("WANDB_RUN_ID")
+    assert tracking._run_id(tmp_path) == "from-the-sweep"
+
+
+def test_an_unexplained_metric_is_an_error(tmp_path: Path) -> None:
+    tracker = start(tmp_path)
+    with pytest.raises(KeyError, match="loss/totl"):
+        tracker.log({"iteration": 1, "loss/totl": 0.5})
+    assert not (tmp_path / tracking.METRICS_FILE).exists()
+
+
+def test_metrics_page_is_current() -> None:
+    assert (ROOT / "docs" / "METRICS.md").read_text() == metrics.markdown(), "run `python -m arena.metrics`"
+
+
+def test_patterns_explain_families_of_metrics() -> None:
+    for name in ("rating/score/mcts:100", "phase/selfplay", "keep/policy_opening", "keep/search_end"):
+        assert metrics.describe(name), name
+    assert metrics.describe("rating/scores") is None
+    names = [metric.name for metric in metrics.METRICS]
+    assert len(set(names)) == len(names)
+
+
+def test_pictures_are_files_that_the_row_names(tmp_path: Path) -> None:
+    start(tmp_path).log(row(1), boards=[BOARD])
+    (name,) = rows(tmp_path)[0]["boards"]
+    with Image.open(tmp_path / name) as picture:
+        assert np.array_equal(np.asarray(picture), board_image(BOARD.board, BOARD.last))
+
+
+def test_a_board_shows_its_stones_and_the_last_move() -> None:
+    image = board_image(BOARD.board, BOARD.last)
+    assert (image.shape, image.dtype) == ((3 * CELL, 3 * CELL, 3), np.uint8)
+
+    def colour(y: int, x: int, shift: int) -> tuple[int, ...]:
+        return tuple(image[y * CELL + CELL // 2 + shift, x * CELL + CELL // 2].tolist())
+
+    stone = CELL // 4  # on a stone, beside the mark
+    assert colour(0, 0, stone) == colour(0, 0, 0) == FIRST
+    assert colour(0, 1, stone) == colour(2, 2, stone) == SECOND
+    assert (colour(1, 1, stone), colour(1, 1, 0)) == (FIRST, MARK)
+    assert colour(0, 2, stone) not in (FIRST, SECOND)
