@@ -27,7 +27,7 @@ Evaluator = Callable[[States], Evaluation]
 def uniform_priors(legal: NDArray[np.bool_]) -> NDArray[np.float32]:
     """[B, A] the uniform distribution over the legal actions of each row."""
     counts = np.maximum(legal.sum(axis=1, keepdims=True), 1)
-    return (legal / counts).astype(np.float32)
+    return np.asarray(legal / counts, np.float32)
 
 
 def masked_softmax(logits: NDArray[np.float32], legal: NDArray[np.bool_]) -> NDArray[np.float32]:

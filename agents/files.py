@@ -72,7 +72,9 @@ def load_agent(path: Path) -> AgentFile:
     except (safetensors.SafetensorError, OSError) as error:
         raise ValueError(f"{path} is damaged or no agent file: {error}") from None
     if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path} holds weights but no agent that this version knows (format {metadata.get('format')!r})")
+        raise ValueError(
+            f"{path} holds weights but no agent that this version knows (format {metadata.get('format')!r})"
+        )
     try:
         game = envs.make(metadata["game"])
         network = NetworkSettings.model_validate_json(metadata["network"])
@@ -82,7 +84,9 @@ def load_agent(path: Path) -> AgentFile:
     except (KeyError, ValueError, ValidationError) as error:
         raise ValueError(f"{path}: unreadable description of the agent: {' '.join(str(error).split())}") from None
     if version != game.version:
-        raise ValueError(f"{path} was trained on version {version} of {game.name}, the rules are now version {game.version}")
+        raise ValueError(
+            f"{path} was trained on version {version} of {game.name}, the rules are now version {game.version}"
+        )
     try:
         PolicyValueNetwork(game, network).load_state_dict(weights)
     except RuntimeError as error:

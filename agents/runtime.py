@@ -26,7 +26,9 @@ class RuntimeSettings(Section):
     """Where and in which precision the network runs during play."""
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: the faster one, measured at the start")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: the faster one, measured at the start"
+    )
     threads: int = Field(0, ge=0, description="threads of torch on the CPU; 0: one per core")
 
 
@@ -45,9 +47,7 @@ class Runtime(Protocol):
 class TorchRuntime:
     """The network in torch: batch normalisation folded, channels last, in one precision. Heads end in float32."""
 
-    def __init__(
-        self, game: Game, network: NetworkSettings, *, device: str = "cpu", precision: str = "fp32"
-    ) -> None:
+    def __init__(self, game: Game, network: NetworkSettings, *, device: str = "cpu", precision: str = "fp32") -> None:
         self._game, self._settings = game, network
         self._device = torch.device(device)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32

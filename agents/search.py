@@ -28,9 +28,15 @@ class SearchSettings(Section):
     rule: Literal["puct", "gumbel"] = Field("puct", description="selection: AlphaZero's PUCT, or Gumbel AlphaZero")
     c_init: float = Field(1.25, ge=0, description="PUCT exploration; AlphaZero 1.25")
     c_base: float = Field(19652.0, gt=0, description="visits at which PUCT exploration starts to grow; AlphaZero 19652")
-    fpu: float = Field(0.2, ge=0, description="first-play urgency: an unvisited child starts this much below its parent")
-    noise_fraction: float = Field(0.25, ge=0, le=1, description="share of Dirichlet noise in root priors; AlphaZero 0.25")
-    noise_total: float = Field(10.83, gt=0, description="Dirichlet alpha times legal actions; AlphaGo Zero 0.03 x 361 = 10.83")
+    fpu: float = Field(
+        0.2, ge=0, description="first-play urgency: an unvisited child starts this much below its parent"
+    )
+    noise_fraction: float = Field(
+        0.25, ge=0, le=1, description="share of Dirichlet noise in root priors; AlphaZero 0.25"
+    )
+    noise_total: float = Field(
+        10.83, gt=0, description="Dirichlet alpha times legal actions; AlphaGo Zero 0.03 x 361 = 10.83"
+    )
     max_considered: int = Field(16, ge=1, description="Gumbel: actions sequential halving starts with; paper 16")
     c_visit: float = Field(50.0, ge=0, description="Gumbel: paper 50")
     c_scale: float = Field(1.0, gt=0, description="Gumbel: weight of Q against log priors; paper 1")
@@ -97,7 +103,14 @@ class Search:
         """Nodes a tree can hold; a search also ends when its tree is full."""
         return self.states.shape[1]
 
-    def begin(self, slots: NDArray[np.integer], states: States, simulations: NDArray[np.integer] | int, *, noisy: NDArray[np.bool_] | bool = False) -> None:  # fmt: skip
+    def begin(
+        self,
+        slots: NDArray[np.integer],
+        states: States,
+        simulations: NDArray[np.integer] | int,
+        *,
+        noisy: NDArray[np.bool_] | bool = False,
+    ) -> None:
         """Give `slots` new roots, forgetting their trees, and the simulations to run there.
 
         `noisy` slots get Dirichlet noise (PUCT) or Gumbel noise at the root. `states` must not be finished games.
@@ -165,7 +178,7 @@ class Search:
         roots = games[~inner]
         if len(roots):
             self._prepare_roots(roots, legal[~inner], rng)
-        return count
+        return int(count)
 
     def run(self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1) -> None:
         """Step until every slot is finished."""

@@ -283,7 +283,9 @@ def select(tree, rule, per_game, games, nodes, actions):
             child = tree.child[b, node, a]
             if child >= 0:
                 _backup(tree, b, child, np.float64(tree.lower[b, child]))
-            elif child == PENDING:  # another simulation under way waits there: take back the virtual losses, end the round
+            elif (
+                child == PENDING
+            ):  # another simulation under way waits there: take back the virtual losses, end the round
                 while node >= 0:
                     tree.flying[b, node, a] -= 1
                     a = tree.action[b, node]

@@ -62,7 +62,13 @@ def analyze(game: Game, moves: str, player: str, *, as_json: bool, seed: int, co
 def searched(game: Game, states: States, player: str, seen: View) -> dict[str, Any]:
     """The view of a searching player: value in [-1, 1] for the side to move, moves best first, the best line."""
     moves = [
-        {"move": game.action_name(row.action), "visits": row.visits, "prior": row.prior, "value": row.value, "proven": row.proven}  # fmt: skip
+        {
+            "move": game.action_name(row.action),
+            "visits": row.visits,
+            "prior": row.prior,
+            "value": row.value,
+            "proven": row.proven,
+        }
         for row in seen.candidates
     ]
     return {

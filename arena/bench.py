@@ -56,7 +56,9 @@ def bench(config: Config, *, seconds: float, console: Console) -> Measured:
         engine = TorchRuntime(game, config.network, device=runtime.device, precision=runtime.precision)
         settings = config.selfplay.model_copy(update={"games": 1})
         selfplay = SelfPlay(game, settings, config.search)
-        stats = _repeat(lambda seed: selfplay.play(network_evaluator(game, engine), np.random.default_rng(seed))[1], seconds)
+        stats = _repeat(
+            lambda seed: selfplay.play(network_evaluator(game, engine), np.random.default_rng(seed))[1], seconds
+        )
     with console.status("tree and rules"):
         dummy, kilobytes = _tree(game, config, seconds)
     with console.status("training"):

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-
 app = typer.Typer(
     help="Game agents that learn by self-play: train them, play them, rate them.",
     no_args_is_help=True,
@@ -23,7 +22,9 @@ Seed = Annotated[int, typer.Option(help="of every random draw")]
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def train(
-    config: Annotated[str | None, typer.Argument(metavar="[CONFIG]", help="a YAML file, or the name of one in configs/")] = None,
+    config: Annotated[
+        str | None, typer.Argument(metavar="[CONFIG]", help="a YAML file, or the name of one in configs/")
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="settings to change: train.lr=0.001 seed=3")
     ] = None,
@@ -63,7 +64,9 @@ def play(
 def match(
     a: Annotated[str, typer.Argument(help=PLAYERS)],
     b: Annotated[str, typer.Argument(help="likewise")],
-    game: Annotated[str, typer.Option(help="as `arena games` lists it; needed where no player is a trained agent")] = "",
+    game: Annotated[
+        str, typer.Option(help="as `arena games` lists it; needed where no player is a trained agent")
+    ] = "",
     openings: Annotated[int, typer.Option(min=1, help="paired openings; twice as many games")] = 50,
     plies: Annotated[int, typer.Option(min=0, help="random moves an opening consists of")] = 4,
     seed: Seed = 0,
@@ -76,7 +79,9 @@ def match(
 
 @app.command()
 def rate(
-    what: Annotated[str, typer.Argument(metavar="RUN|GAME", help="a run's folder: its rating list. A game: rate PLAYERS anew")],
+    what: Annotated[
+        str, typer.Argument(metavar="RUN|GAME", help="a run's folder: its rating list. A game: rate PLAYERS anew")
+    ],
     players: Annotated[list[str] | None, typer.Argument(help=PLAYERS)] = None,
     anchor: Annotated[str, typer.Option(help="the player whose Elo is 0")] = "random",
     openings: Annotated[int, typer.Option(min=1, help="paired openings a pairing; twice as many games")] = 25,

@@ -6,7 +6,7 @@ The parts' own settings live beside the parts; here is what binds them together.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,8 @@ from agents.section import Section
 from arena.learner import TrainSettings
 from arena.replay import ReplaySettings
 from arena.selfplay import SelfPlaySettings
+
+SectionType = TypeVar("SectionType", bound=Section)
 
 
 class RatingSettings(Section):
@@ -32,7 +34,9 @@ class RatingSettings(Section):
     )
     anchor_plies: Mapping[str, int] = Field(default_factory=dict, description="opening plies against single anchors")
     earlier: int = Field(2, ge=0, description="earlier rated agents of the run to play as well")
-    keep_simulations: int = Field(200, ge=0, description="of the search in the share of value-keeping moves; 0: not measured")
+    keep_simulations: int = Field(
+        200, ge=0, description="of the search in the share of value-keeping moves; 0: not measured"
+    )
     final_openings: int = Field(0, ge=0, description="paired openings at the last rating; 0: as ever")
 
 
@@ -88,7 +92,7 @@ def smoke(config: Config) -> Config:
     )
 
 
-def _update(section: Any, changes: Mapping[str, Any]) -> Any:
+def _update(section: SectionType, changes: Mapping[str, Any]) -> SectionType:
     """`section` with nested changes."""
     values = {
         key: _update(getattr(section, key), value) if isinstance(getattr(section, key), Section) else value

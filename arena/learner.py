@@ -89,8 +89,8 @@ def unpack(game: Game, samples: Samples, symmetry: NDArray[np.int64], device: to
     """Tensors of `samples`, row i turned by the board symmetry `symmetry[i]`."""
     (h, w), c, n, a = game.board_shape, len(game.planes), len(samples), game.num_actions
     points, actions = game.symmetries.points[symmetry], game.symmetries.actions[symmetry]
-    planes = np.unpackbits(samples.planes, axis=1, count=c * h * w).reshape(n, c, h * w)
-    planes = np.take_along_axis(planes, points[:, None, :], axis=2).reshape(n, c, h, w)
+    flat = np.unpackbits(samples.planes, axis=1, count=c * h * w).reshape(n, c, h * w)
+    planes = np.take_along_axis(flat, points[:, None, :], axis=2).reshape(n, c, h, w)
     legal = np.take_along_axis(np.unpackbits(samples.legal, axis=1, count=a), actions, axis=1)
     policy = np.take_along_axis(samples.policy, actions, axis=1)
     ownership = samples.ownership
@@ -108,7 +108,8 @@ class Learner:
         self.game, self.settings, self.device = game, settings, torch.device(device)
         model = PolicyValueNetwork(game, network).to(self.device)
         self.network = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch stub
-        self.averaged = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(settings.ema), use_buffers=True)
+        average = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]  # torch stub
+        self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         plain = [p for p in self.network.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
@@ -126,7 +127,9 @@ class Learner:
         cosine = (1 + math.cos(math.pi * min(progress, 1.0))) / 2
         return settings.lr * warm * (settings.lr_final + (1 - settings.lr_final) * cosine)
 
-    def train(self, samples: Samples, steps: int, rng: np.random.Generator, *, progress: float) -> Iterator[dict[str, float]]:  # fmt: skip
+    def train(
+        self, samples: Samples, steps: int, rng: np.random.Generator, *, progress: float
+    ) -> Iterator[dict[str, float]]:
         """Take `steps` steps on random batches of `samples`; yields each step's figures as they come."""
         settings = self.settings
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16")

@@ -20,7 +20,9 @@ METRICS = (
     Metric("samples", "samples", "Training samples made since the start of the run (fully searched plies)."),
     Metric("seconds", "s", "Working time since the start of the run, over all resumptions."),
     Metric("loss/total", "nats", "Weighted sum of the losses, mean of the iteration's steps."),
-    Metric("loss/policy", "nats", "Cross-entropy from the search's policy to the network's; at least train/target_entropy."),
+    Metric(
+        "loss/policy", "nats", "Cross-entropy from the search's policy to the network's; at least train/target_entropy."
+    ),
     Metric("loss/value", "nats", "Cross-entropy of the expected score (1 + value) / 2; 0.693 knows nothing."),
     Metric("loss/ownership", "nats", "Cross-entropy a point of who owns it at the end (games of territory)."),
     Metric("loss/score", "areas^2", "Huber loss of the final score in board areas (games of territory)."),
@@ -52,14 +54,16 @@ METRICS = (
     Metric("rating/games", "games", "Rating games of this iteration."),
     Metric("rating/distinct_games", "games", "Those among them that are no copies of another."),
     Metric("rating/score/*", "share", "Mean score against this anchor: wins plus half the draws."),
-    Metric("keep/policy", "share", "Connect Four: raw policy moves that keep the exact value, where some move loses it."),
+    Metric(
+        "keep/policy", "share", "Connect Four: raw policy moves that keep the exact value, where some move loses it."
+    ),
     Metric("keep/policy_*", "share", "The same by phase: opening, middle, end (arena/yardstick.py)."),
     Metric("keep/search", "share", "The same of the search, rating.keep_simulations a move."),
     Metric("keep/search_*", "share", "The same by phase."),
     Metric("phase/*", "s", "Wall-clock seconds of this part of the iteration: selfplay, train, rate."),
     Metric("ratings", "table", "The whole rating list of the run: player, Elo, interval, games, mean score."),
     Metric("boards", "pictures", "Last positions of sample rating games, files in the run's folder."),
-)  # fmt: skip
+)
 
 
 def describe(name: str) -> Metric | None:

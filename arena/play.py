@@ -27,7 +27,9 @@ quit       leave (Ctrl-D too)"""
 class Session:
     """One person at the terminal: the game so far, the opponent, whose side is whose."""
 
-    def __init__(self, game: Game, opponent: Player, name: str, side: int, rng: np.random.Generator, console: Console) -> None:  # fmt: skip
+    def __init__(
+        self, game: Game, opponent: Player, name: str, side: int, rng: np.random.Generator, console: Console
+    ) -> None:
         self.game, self.opponent, self.name = game, opponent, name
         self.side, self.rng, self.console = side, rng, console  # side: 0 the person moves first
         self.states: list[States] = [game.reset(1)]

@@ -8,7 +8,8 @@ from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
 UNITS = {"selfplay": "games", "train": "steps", "rate": "rating games", "save": ""}
 
@@ -63,7 +64,9 @@ class Display:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:  # fmt: skip
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._interactive:
             self._live.stop()
 
@@ -103,5 +106,3 @@ def summary(row: dict[str, Any], iterations: int) -> str:
     if "keep/search" in row:
         parts.append(f"keeps {row['keep/policy']:.1%} raw, {row['keep/search']:.1%} searched")
     return "  ".join(parts)
-
-

@@ -60,7 +60,9 @@ def assess(
     )
 
 
-def match_openings(game: Game, opponent: str, settings: RatingSettings, count: int, rng: np.random.Generator) -> Openings:  # fmt: skip
+def match_openings(
+    game: Game, opponent: str, settings: RatingSettings, count: int, rng: np.random.Generator
+) -> Openings:
     """Openings against `opponent`: exact players are met where they are exact."""
     return random_openings(game, count, settings.anchor_plies.get(opponent, settings.opening_plies), rng)
 
@@ -88,12 +90,17 @@ def earlier_agents(
     return players
 
 
-def keep_rates(game: Game, evaluate: Evaluator, search: SearchSettings, simulations: int, rng: np.random.Generator) -> dict[str, float]:  # fmt: skip
+def keep_rates(
+    game: Game, evaluate: Evaluator, search: SearchSettings, simulations: int, rng: np.random.Generator
+) -> dict[str, float]:
     """Share of moves that keep the game-theoretic value, of the raw policy and of the search, by phase of the game."""
     if game.name != "connect_four" or simulations == 0:
         return {}
     figures: dict[str, float] = {}
-    players = {"policy": policy_player(evaluate), "search": SearchPlayer(game, evaluate, search, simulations)}
+    players: dict[str, Player] = {
+        "policy": policy_player(evaluate),
+        "search": SearchPlayer(game, evaluate, search, simulations),
+    }
     for kind, player in players.items():
         kept = yardstick.keep_rate(player, rng)
         figures |= {f"keep/{kind}_{phase}": share for phase, share in kept.by_phase.items()}

@@ -170,9 +170,7 @@ class Run:
         player = rater.agent_player(self.game, evaluate, config.search, settings.simulations)
         opponents = rater.anchors(self.game, settings, seed=int(rng.integers(2**31)))
         earlier = self.rated[-settings.earlier :] if settings.earlier else []
-        opponents |= rater.earlier_agents(
-            self.game, self.folder / "agents", earlier, config.runtime, settings
-        )
+        opponents |= rater.earlier_agents(self.game, self.folder / "agents", earlier, config.runtime, settings)
         final = iteration == config.iterations
         each = settings.final_openings if final and settings.final_openings else settings.openings
         self.progress.phase("rate", 2 * each * len(opponents))
@@ -191,7 +189,11 @@ class Run:
             "rating/distinct_games": assessment.distinct,
             "ratings": [list(entry) for entry in table],
         }
-        figures |= {f"rating/score/{opponent}": score for opponent, score in assessment.scores.items() if opponent in settings.anchors}
+        figures |= {
+            f"rating/score/{opponent}": score
+            for opponent, score in assessment.scores.items()
+            if opponent in settings.anchors
+        }
         figures |= rater.keep_rates(self.game, evaluate, config.search, settings.keep_simulations, rng)
         return Rated(figures, assessment, self.folder / "agents" / f"{name}.safetensors")
 
@@ -229,7 +231,9 @@ class Run:
             boards = [self._last_board(f"{self.iteration:06d}-{i}", game) for i, game in enumerate(samples)]
             tracker.log(row, boards=boards)
             if self.config.tracking.artifacts:
-                tracker.artifact(rated.agent, self.config.name, {"iteration": row["iteration"], "elo": row["rating/elo"]})
+                tracker.artifact(
+                    rated.agent, self.config.name, {"iteration": row["iteration"], "elo": row["rating/elo"]}
+                )
         self.progress.finished(row)
 
     def _last_board(self, title: str, played: PlayedGame) -> Board:

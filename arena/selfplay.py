@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from agents.evaluators import Evaluator
+from agents.evaluators import Evaluation, Evaluator
 from agents.search import Search, SearchSettings
 from agents.section import Section
 from arena.replay import Samples, make_samples
@@ -35,7 +35,9 @@ class SelfPlaySettings(Section):
     temperature: float = Field(1.0, ge=0, description="of the visits, for the first plies (PUCT); AlphaZero 1")
     temperature_plies: int = Field(30, ge=0, description="plies before the best move is played; AlphaGo Zero 30")
     random_plies: int = Field(0, ge=0, description="each game opens with 0 to this many random moves, evenly drawn")
-    value_mix: float = Field(0.0, ge=0, le=1, description="share of the search's value in the value target; rest: result")
+    value_mix: float = Field(
+        0.0, ge=0, le=1, description="share of the search's value in the value target; rest: result"
+    )
 
 
 class Record(NamedTuple):
@@ -98,7 +100,7 @@ class SelfPlay:
             self._fresh = False
         full = self._begin(slots, rng)
 
-        def timed(states: States) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        def timed(states: States) -> Evaluation:
             nonlocal network, evaluations
             before = time.perf_counter()
             answer = evaluate(states)
@@ -219,8 +221,8 @@ class SelfPlay:
             if self.proven[slot, t]:
                 result = float(self.values[slot, t]) * colour[t]
             outcomes[t] = result * colour[t]
-        t = np.flatnonzero(self.recorded[slot, :length])
-        mix = self.settings.value_mix * ~self.proven[slot, t]
-        targets = (1 - mix) * outcomes[t] + mix * self.values[slot, t]
-        states, final = self.history[slot, t], self.roots[slot : slot + 1]
-        return make_samples(self.game, states, self.policies[slot, t], targets.astype(np.float32), final=final)
+        rows = np.flatnonzero(self.recorded[slot, :length])
+        mix = self.settings.value_mix * ~self.proven[slot, rows]
+        targets = ((1 - mix) * outcomes[rows] + mix * self.values[slot, rows]).astype(np.float32)
+        states, final = self.history[slot, rows], self.roots[slot : slot + 1]
+        return make_samples(self.game, states, self.policies[slot, rows], targets, final=final)

@@ -76,7 +76,9 @@ def print_ratings(console: Console, ratings: list[rating.Rating], title: str) ->
     for column in ("Elo", "95%", "games", "score"):
         table.add_column(column, justify="right")
     for row in sorted(ratings, key=lambda r: -r.elo):
-        table.add_row(row.name, f"{row.elo:.0f}", f"{row.low:.0f} to {row.high:.0f}", str(row.games), f"{row.score:.1%}")
+        table.add_row(
+            row.name, f"{row.elo:.0f}", f"{row.low:.0f} to {row.high:.0f}", str(row.games), f"{row.score:.1%}"
+        )
     console.print(table)
 
 

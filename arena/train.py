@@ -9,7 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from arena.config import Config, smoke as shrink
+from arena.config import Config
+from arena.config import smoke as shrink
 from arena.progress import Display
 from arena.run import Run
 from arena.settings import find_config, load
@@ -38,7 +39,9 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
         display.note(f"{config.name}: {config.game}, {config.iterations} iterations; run folder {folder}")
         run = Run(config, folder, display)
         runtime = run.config.runtime
-        display.note(f"network on {runtime.device} in {runtime.precision}; compiling kernels on first use takes seconds")
+        display.note(
+            f"network on {runtime.device} in {runtime.precision}; compiling kernels on first use takes seconds"
+        )
         run.create_folder() if fresh else run.resume()
         if run.iteration:
             display.note(f"resuming after iteration {run.iteration}")

@@ -27,7 +27,11 @@ from envs.jit import kernel
 from envs.rng import GOLDEN, below
 
 WIDTH, HEIGHT = 7, 6
-UNFINISHED, LOST, DRAWN = 0, 1, 2  # `status`, for the side to move: the side that has just moved made four, or filled the board
+UNFINISHED, LOST, DRAWN = (
+    0,
+    1,
+    2,
+)  # `status`, for the side to move: the side that has just moved made four, or filled the board
 
 DTYPE = np.dtype(
     [("own", "u8"), ("mask", "u8"), ("to_play", "i1"), ("status", "i1"), ("ply", "i2"), ("last", "i2")], align=True

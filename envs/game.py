@@ -114,7 +114,7 @@ class TerritoryGame(Game, Protocol):
 def random_actions(legal: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
     """[B] one uniformly random legal action per row of `legal` [B, A]; 0 where a row has none."""
     weights = rng.random(legal.shape) * legal
-    return weights.argmax(axis=1)
+    return np.asarray(weights.argmax(axis=1))
 
 
 def square_symmetries(size: int, extra_actions: int = 0) -> Symmetries:

@@ -48,7 +48,7 @@ def _cache_base() -> Path:
     return base / "kernels"
 
 
-numba.config.CACHE_DIR = str(_cache_base() / _cache_key())
+numba.config.CACHE_DIR = str(_cache_base() / _cache_key())  # type: ignore[attr-defined]  # set by name at import
 
 
 def kernel(function: Function) -> Function:

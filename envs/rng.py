@@ -23,6 +23,6 @@ def mix(counter: np.uint64) -> np.uint64:
 
 
 @kernel
-def below(counter: np.uint64, n: int) -> int:
+def below(counter: np.uint64, n: int) -> np.int64:
     """A random integer in [0, n) for a counter value, n < 2**31 (Lemire's multiply-shift; bias below n / 2**32)."""
     return np.int64(((mix(counter) >> _32) * np.uint64(n)) >> _32)

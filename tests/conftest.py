@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import agents  # noqa: F401  # sets OpenMP's waiting policy before anything imports torch
 import pytest
+
+import agents  # noqa: F401  # sets OpenMP's waiting policy before anything imports torch
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,13 @@ import pytest
 
 
 def arena(*arguments: str, typed: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "arena", *arguments], input=typed, capture_output=True, text=True, cwd=cwd, check=False)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "arena", *arguments], input=typed, capture_output=True, text=True, cwd=cwd, check=False
+    )
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "import sys; from arena.cli import app; print([m for m in ('torch', 'numba', 'numpy', 'wandb') if m in sys.modules])"  # fmt: skip
+    code = "import sys; from arena.cli import app; print([m for m in ('torch', 'numba', 'numpy', 'wandb') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     shown = arena("--help")

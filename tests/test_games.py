@@ -7,6 +7,7 @@ the difference before committing it.
 from __future__ import annotations
 
 import importlib
+import itertools
 import sys
 import types
 from pathlib import Path
@@ -99,7 +100,7 @@ def test_no_game_is_longer_than_max_plies(game: Game) -> None:
 @every_game
 def test_a_step_passes_the_turn_and_terminal_states_absorb(game: Game) -> None:
     line = random_games(game, 12, seed=2)
-    for before, after in zip(line, line[1:], strict=False):
+    for before, after in itertools.pairwise(line):
         ended = game.terminal(before)
         assert_same(after[ended], before[ended])
         assert (after["ply"] == before["ply"] + ~ended).all()
@@ -233,7 +234,7 @@ def test_any_line_of_play_looks_right(game: Game, choices: list[int]) -> None:
     if last >= 0:
         assert board.reshape(-1)[last] == -own
     lines = game.show(states[0]).splitlines()
-    h, w = game.board_shape
+    h, _w = game.board_shape
     assert len(lines) == h + 2
     drawn = "".join(lines[1 : h + 1])
     assert [drawn.count(STONES[colour]) for colour in STONES] == [(board == colour).sum() for colour in STONES]

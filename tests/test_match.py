@@ -60,7 +60,13 @@ def test_an_illegal_move_is_an_error_that_names_the_player() -> None:
         return np.zeros(len(states), np.int64)
 
     with pytest.raises(RuntimeError, match="player A made the illegal move a3"):
-        play_match(game, stubborn, make_player(game, "random"), random_openings(game, 1, 0, np.random.default_rng(0)), np.random.default_rng(0))  # fmt: skip
+        play_match(
+            game,
+            stubborn,
+            make_player(game, "random"),
+            random_openings(game, 1, 0, np.random.default_rng(0)),
+            np.random.default_rng(0),
+        )
 
 
 def test_equal_deterministic_games_are_not_counted_twice() -> None:

@@ -43,7 +43,9 @@ def random_position(game: Game, plies: int, seed: int) -> States:
             return states
 
 
-def searched(game: Game, evaluate: Evaluator, settings: SearchSettings, states: States, simulations: int, per_game: int = 1) -> Search:  # fmt: skip
+def searched(
+    game: Game, evaluate: Evaluator, settings: SearchSettings, states: States, simulations: int, per_game: int = 1
+) -> Search:
     search = Search(game, settings, slots=len(states), capacity=simulations + 1)
     search.begin(np.arange(len(states)), states, simulations)
     search.run(evaluate, np.random.default_rng(0), per_game=per_game)

@@ -55,9 +55,7 @@ def test_all_mistakes_of_a_file_come_at_once(tmp_path: Path) -> None:
     assert any("did you mean 'search'" in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    "content", ["", "- a\n- b\n", "name: [", "name: a\nname: b\n", "\x00"], ids=range(5)
-)
+@pytest.mark.parametrize("content", ["", "- a\n- b\n", "name: [", "name: a\nname: b\n", "\x00"], ids=range(5))
 def test_broken_files_are_one_line_errors(content: str, tmp_path: Path) -> None:
     file = tmp_path / "broken.yaml"
     file.write_text(content)

@@ -33,9 +33,8 @@ class ConvNorm(nn.Module):
         assert norm.running_mean is not None
         assert norm.running_var is not None
         scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        folded = nn.Conv2d(
-            self.conv.in_channels, self.conv.out_channels, self.conv.kernel_size, padding=self.conv.padding
-        )
+        size = int(self.conv.weight.shape[2])
+        folded = nn.Conv2d(self.conv.in_channels, self.conv.out_channels, size, padding=size // 2)
         assert folded.bias is not None
         with torch.no_grad():
             folded.weight.copy_(self.conv.weight * scale[:, None, None, None])
