@@ -92,7 +92,7 @@ def _rollout(states, seeds, out):
 
 @dataclass(frozen=True)
 class TicTacToe:
-    """Action y * 3 + x marks the cell in row y (0 on top) and column x. Its name: a letter, a row counted from below, a1 to c3."""
+    """Action y * 3 + x marks the cell in row y (0 on top) and column x; it is called a1 to c3, rows from below."""
 
     name: str = "tictactoe"
     version: int = 1
