@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -35,7 +37,7 @@ def resume(folder: Path, overrides: Sequence[str]) -> None:
 
 def _run(config: Config, folder: Path, *, fresh: bool) -> None:
     console = Console(emoji=False)
-    with Display(console, iterations=config.iterations) as display:
+    with _only_one(folder), Display(console, iterations=config.iterations) as display:
         display.note(f"{config.name}: {config.game}, {config.iterations} iterations; run folder {folder}")
         run = Run(config, folder, display)
         runtime = run.config.runtime
@@ -67,3 +69,15 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
                 display.note(f"stopped after iteration {run.iteration}; go on with: arena train --resume {folder}")
             tracker.finish(code)
         display.note(f"done; play it: arena play {run.game.name} {folder}")
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Hold the run's lock; ValueError if another process trains there. The lock goes with the process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process is training in {folder}") from None
+        yield
