@@ -67,7 +67,9 @@ def match(
     game: Annotated[
         str, typer.Option(help="as `arena games` lists it; needed where no player is a trained agent")
     ] = "",
-    openings: Annotated[int, typer.Option(min=1, help="paired openings; twice as many games")] = 50,
+    openings: Annotated[
+        int, typer.Option(min=1, help="paired openings, repeated where the game has fewer; twice as many games")
+    ] = 50,
     plies: Annotated[int, typer.Option(min=0, help="random moves an opening consists of")] = 4,
     seed: Seed = 0,
 ) -> None:

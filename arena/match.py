@@ -22,10 +22,14 @@ class PlayedGame(NamedTuple):
 
 
 class Openings(NamedTuple):
-    """Distinct positions that games of a match start from."""
+    """Positions that games of a match start from."""
 
     states: States  # [n]
     actions: list[tuple[int, ...]]  # how each came about
+
+    def repeated(self, count: int) -> Openings:
+        """These openings over and over until there are `count`: for players who do not always play the same."""
+        return Openings(np.resize(self.states, count), [self.actions[i % len(self.actions)] for i in range(count)])
 
 
 class MatchResult(NamedTuple):

@@ -111,7 +111,7 @@ def _game_of(name: str, players: list[str]) -> Game:
 def _play(game: Game, a: str, b: str, *, openings: int, plies: int, seed: int, console: Console) -> MatchResult:
     rng = np.random.default_rng(seed)
     one, other = (make_player(game, spec, seed=seed + i) for i, spec in enumerate((a, b)))
-    positions = random_openings(game, openings, plies, rng)
+    positions = random_openings(game, openings, plies, rng).repeated(openings)
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task(f"{a} - {b}", total=2 * len(positions.states))
         return play_match(game, one, other, positions, rng, progress=lambda n: bar.advance(task, n))
