@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, from_json, to_json
 from yaml import YAMLError
 
 import configs
@@ -27,32 +28,41 @@ def find_config(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    if path.suffix or path.parent != Path():
-        raise SettingsError(f"{name}: no such config file")
     shipped = {file.stem: file for file in Path(str(configs.__file__)).parent.glob("*.yaml")}
     if name in shipped:
         return shipped[name]
+    if path.suffix or path.parent != Path():
+        raise SettingsError(f"{name}: no such config file{_hint(path.stem, shipped)}")
     raise SettingsError(f"there is no config '{name}'{_hint(name, shipped)} Configs: {', '.join(sorted(shipped))}")
 
 
 def load(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Model:
-    """`model` from the YAML file `path`, changed by overrides such as `train.lr=0.05` (a leading `--` is ignored)."""
+    """`model` from the YAML file `path`, changed by overrides such as `train.lr=0.05` (a leading `--` is ignored).
+
+    Values are literal: nothing is filled in from other keys or from the environment. SettingsError lists every mistake.
+    """
     tree = _read(path)
     given: set[str] = set()
+    problems: list[str] = []
     for override in overrides:
         key, equals, value = override.removeprefix("--").partition("=")
         if not equals or not key:
-            raise SettingsError(f"{COMMAND_LINE}: '{override}' is no setting: write key=value, such as train.lr=0.001")
+            problems.append(f"{COMMAND_LINE}: '{override}' is no setting: write key=value, such as train.lr=0.001")
+            continue
         given.add(key)
         try:
             OmegaConf.update(tree, key, OmegaConf.create(f"x: {value}").x, force_add=True)
         except (OmegaConfBaseException, YAMLError) as error:
-            raise SettingsError(f"{COMMAND_LINE}: {key}: {_first_line(error)}") from None
+            problems.append(f"{COMMAND_LINE}: {key}: {_first_line(error)}")
+    document = to_json(OmegaConf.to_container(tree, resolve=False))
     try:
-        return model.model_validate(OmegaConf.to_container(tree, resolve=True))
+        # JSON, since there strict validation takes lists for tuples
+        settings = model.model_validate_json(document)
     except ValidationError as error:
-        lines = [_problem(model, path, given, problem) for problem in error.errors()]
-        raise SettingsError("\n".join(lines)) from None
+        problems += _problems(model, from_json(document), path, given, error)
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings
 
 
 def dump(settings: BaseModel) -> str:
@@ -76,19 +86,48 @@ def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _problem(model: type[BaseModel], path: Path, given: set[str], problem: Mapping[str, Any]) -> str:
-    """One line about one validation error."""
-    place = [str(part) for part in problem["loc"] if part not in ("[key]",)]
-    key = ".".join(place)
-    where = COMMAND_LINE if any(g == key or key.startswith(f"{g}.") or g.startswith(f"{key}.") for g in given) else path
-    if problem["type"] == "extra_forbidden":
-        known = dict(_keys(model))
-        near = _nearest(key, known)
-        return f"{where}: {key}: no such key" + (f"; did you mean '{near}'?" if near else "")
-    if problem["type"] == "missing":
-        return f"{where}: {key}: missing; it needs a value"
-    message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    return f"{where}: {key + ': ' if key else ''}{message}, not {problem['input']!r}" if key else f"{where}: {message}"
+def _problems(model: type[BaseModel], values: Any, path: Path, given: set[str], error: ValidationError) -> list[str]:
+    """One line a wrong key; what the members of a union say about the same value is one line too."""
+    messages: dict[tuple[str, str], list[str]] = {}
+    inputs: dict[tuple[str, str], str] = {}
+    for problem in error.errors():
+        key = _key(values, problem)
+        own = any(f"{key}.".startswith(f"{g}.") or g.startswith(f"{key}.") for g in given)
+        place = (COMMAND_LINE if own else f"{path} and {COMMAND_LINE}" if given and not key else str(path), key)
+        messages.setdefault(place, []).append(_message(model, key, problem))
+        shows_input = problem["type"] not in ("extra_forbidden", "missing", "value_error", "assertion_error")
+        inputs[place] = f", not {problem['input']!r}" if shows_input else ""
+    return [
+        f"{where}: {key + ': ' if key else ''}{' or '.join(dict.fromkeys(texts))}{inputs[where, key]}"
+        for (where, key), texts in messages.items()
+    ]
+
+
+def _key(values: Any, problem: ErrorDetails) -> str:
+    """The dotted key of a problem. Pydantic's location may end in names of union members: those are no keys."""
+    parts: list[str] = []
+    for part in problem["loc"]:
+        known = part in values if isinstance(values, dict) else isinstance(values, list) and isinstance(part, int)
+        if not known and problem["type"] != "missing":
+            break
+        parts.append(str(part))
+        values = values[part] if known else None
+    return ".".join(parts)
+
+
+def _message(model: type[BaseModel], key: str, problem: ErrorDetails) -> str:
+    match problem["type"]:
+        case "extra_forbidden":
+            near = _nearest(key, dict(_keys(model)))
+            return "no such key" + (f"; did you mean '{near}'?" if near else "")
+        case "missing":
+            return "missing; it needs a value"
+        case "model_type" | "dict_type":
+            return "should be a group of settings, 'key: value' lines"
+        case _:
+            return (
+                problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ").removeprefix("Input ")
+            )
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, None]]:
@@ -100,12 +139,12 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, None]
                 yield from _keys(kind, f"{prefix}{name}.")
 
 
-def _nearest(key: str, known: Mapping[str, object]) -> str | None:
+def _nearest(key: str, known: dict[str, None]) -> str | None:
     """The known key most like `key`: as a whole, else by its last part."""
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     if near:
         return near[0]
-    by_last = {k.rpartition(".")[2]: k for k in known}
+    by_last = {k.rpartition(".")[2]: k for k in reversed(known)}  # the first of equal names
     near = difflib.get_close_matches(key.rpartition(".")[2], by_last, n=1)
     return by_last[near[0]] if near else None
 
