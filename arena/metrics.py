@@ -20,9 +20,7 @@ METRICS = (
     Metric("samples", "samples", "Training samples made since the start of the run (fully searched plies)."),
     Metric("seconds", "s", "Working time since the start of the run, over all resumptions."),
     Metric("loss/total", "nats", "Weighted sum of the losses, mean of the iteration's steps."),
-    Metric(
-        "loss/policy", "nats", "Cross-entropy from the search's policy to the network's; at least train/target_entropy."
-    ),
+    Metric("loss/policy", "nats", "Cross-entropy of the network's policy with the search's: at least its entropy."),
     Metric("loss/value", "nats", "Cross-entropy of the expected score (1 + value) / 2; 0.693 knows nothing."),
     Metric("loss/ownership", "nats", "Cross-entropy a point of who owns it at the end (games of territory)."),
     Metric("loss/score", "areas^2", "Huber loss of the final score in board areas (games of territory)."),
@@ -34,7 +32,9 @@ METRICS = (
     Metric("train/gradient_norm", "", "Length of the gradient before clipping."),
     Metric("train/weight_norm", "", "Length of all weights."),
     Metric("train/lr", "", "Learning rate."),
-    Metric("train/passes_per_sample", "passes", "Samples learned from over samples made: at most train.passes."),
+    Metric(
+        "train/passes_per_sample", "passes", "Samples learned from over samples made: train.passes but for rounding."
+    ),
     Metric("selfplay/games", "games", "Games finished in the iteration."),
     Metric("selfplay/positions", "positions", "Plies searched in the iteration."),
     Metric("selfplay/games_per_second", "1/s", "Self-play speed in games."),

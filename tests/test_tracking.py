@@ -74,7 +74,7 @@ def test_wandb_holds_the_rows_of_the_file_and_a_resumed_run_its_id(tmp_path: Pat
     agent.write_bytes(b"weights")
     tracker.artifact(agent, "a-run", {"elo": 120.0})
     tracker.finish(1)
-    time.sleep(1.1)  # W&B names a run's folder by the second
+    time.sleep(1.1)  # W&B names a run's folder by the second: two starts in one would share it
     tracker = start(tmp_path, mode="offline", last_row=row(2))
     tracker.log(row(3))
     tracker.finish(0)
@@ -99,14 +99,19 @@ def test_wandb_holds_the_rows_of_the_file_and_a_resumed_run_its_id(tmp_path: Pat
 
 
 def run_tracker(folder: Path, mode: str, environment: dict[str, str], body: str = "") -> tuple[str, str]:
-    """Output and errors of a process without a terminal that starts a tracker, logs two rows and ends."""
+    """W&B mode and error output of a process without a terminal that starts a tracker, logs two rows and ends."""
     program = f"""
-import time
+import subprocess
 from pathlib import Path
 from arena.tracking import Tracker
-began = time.perf_counter()
+children = []
+class Child(subprocess.Popen):
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        children.append(self)
+subprocess.Popen = Child
 tracker = Tracker.start(Path({str(folder)!r}), name="n", config={{}}, project="p", mode={mode!r}, last_row=None)
-print(time.perf_counter() - began, tracker._run and tracker._run.settings.mode)
+print(tracker._run.settings.mode)
 tracker.log({{"iteration": 1}})
 {body}
 tracker.log({{"iteration": 2}})
@@ -123,13 +128,13 @@ tracker.finish(0)
         timeout=120,
         check=True,
     )
-    assert [r["iteration"] for r in rows(folder)] == [1, 2]
-    return done.stdout, done.stderr
+    assert rows(folder)[-1] == {"iteration": 2}
+    return done.stdout.strip(), done.stderr
 
 
 def test_without_a_login_a_run_is_offline_and_silent(tmp_path: Path) -> None:
-    output, errors = run_tracker(tmp_path, "auto", {})
-    assert output.split()[1:] == ["offline"]
+    mode, errors = run_tracker(tmp_path, "auto", {})
+    assert mode == "offline"
     assert errors == ""
 
 
@@ -141,8 +146,8 @@ def test_without_a_login_a_run_is_offline_and_silent(tmp_path: Path) -> None:
 def test_online_without_key_or_network_goes_on_offline(
     tmp_path: Path, environment: dict[str, str], reason: str
 ) -> None:
-    output, errors = run_tracker(tmp_path, "online", environment)
-    assert output.split()[1:] == ["offline"]
+    mode, errors = run_tracker(tmp_path, "online", environment)
+    assert mode == "offline"
     assert errors.count("UserWarning") == 1
     assert reason in errors
     assert len(of_type(records(tmp_path), "history")) == 2
@@ -150,15 +155,10 @@ def test_online_without_key_or_network_goes_on_offline(
 
 def test_a_dead_wandb_service_is_one_warning(tmp_path: Path) -> None:
     kill = """
-import os, signal, subprocess
-children = subprocess.run(["ps", "-o", "pid,args", "--ppid", str(os.getpid())], capture_output=True, text=True).stdout
-for line in children.splitlines():
-    if "wandb-core" in line:
-        os.kill(int(line.split()[0]), signal.SIGKILL)
-        while tracker._run is not None:
-            tracker.log({"iteration": 1})
-path = Path(tracker._folder, "metrics.jsonl")
-path.write_text(path.read_text().splitlines()[0] + "\\n")
+for child in children:
+    child.kill()
+while tracker._run is not None:  # until its death is noticed
+    tracker.log({"iteration": 1})
 """
     _, errors = run_tracker(tmp_path, "offline", {}, kill)
     assert errors.count("UserWarning") == 1
@@ -263,7 +263,7 @@ def test_pictures_are_files_that_the_row_names(tmp_path: Path) -> None:
 
 def test_a_board_shows_its_stones_and_the_last_move() -> None:
     image = board_image(BOARD.board, BOARD.last)
-    assert (image.shape, image.dtype) == ((3 * CELL, 3 * CELL, 3), np.uint8)
+    assert image.shape == (3 * CELL, 3 * CELL, 3)
 
     def colour(y: int, x: int, shift: int) -> tuple[int, ...]:
         return tuple(image[y * CELL + CELL // 2 + shift, x * CELL + CELL // 2].tolist())
