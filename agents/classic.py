@@ -43,7 +43,7 @@ def action_values(game: Game, states: States, depth: int) -> NDArray[np.float64]
 def _values(game: Game, states: States, depth: int) -> NDArray[np.float64]:
     """[B] minimax values, on the scale of `action_values`."""
     ended = game.terminal(states)
-    values = np.where(ended, (1.0 + depth) * game.returns(states), 0.0)
+    values = np.where(ended, (1 + depth) * game.returns(states), 0).astype(np.float64)
     going = np.flatnonzero(~ended)
     if depth == 0:
         values[going] = game.heuristic(states[going])
@@ -96,7 +96,7 @@ class AlphaBeta:
         actions = np.flatnonzero(game.legal(state)[0])
         children = game.step(np.repeat(state, len(actions)), actions)
         ended = game.terminal(children)
-        found = np.where(ended, -depth * game.returns(children), 0.0)
+        found = np.where(ended, -depth * game.returns(children), 0.0).astype(np.float64)  # f4 would round `floor` up
         values = np.full(game.num_actions, -np.inf)
         for i in np.argsort(game.heuristic(children), kind="stable"):
             if not ended[i]:
