@@ -18,6 +18,7 @@ a move     in the game's own notation, as on the board's edge ({example})
 hint       what a search thinks: visits, chance to win, proven results, best line
 undo       take back to your last turn
 moves      the moves so far
+board      the board again
 swap       change sides
 new        start again
 resign     give up
@@ -34,6 +35,7 @@ class Session:
         self.side, self.rng, self.console = side, rng, console  # side: 0 the person moves first
         self.states: list[States] = [game.reset(1)]
         self.actions: list[int] = []
+        self.shown: list[int] | None = None  # the moves behind the board last drawn
 
     @property
     def state(self) -> States:
@@ -89,6 +91,7 @@ class Session:
 
     def show(self) -> None:
         """The board, stones in colour where the terminal has colours."""
+        self.shown = list(self.actions)
         text = Text(self.game.show(self.state[0]))
         text.highlight_regex(r"(?<![A-Za-z])X(?![A-Za-z])", "bold red")
         text.highlight_regex(r"(?<![A-Za-z])O(?![A-Za-z])", "bold yellow")
@@ -119,9 +122,11 @@ def _turn(session: Session, read: Callable[[str], str]) -> bool:
     if not session.over and not session.persons_turn:
         session.reply()
         return True
-    session.show()
-    if session.over:
-        session.console.print(f"{_verdict(session)} after {len(session.actions)} moves", style="bold", highlight=False)
+    if session.shown != session.actions:
+        session.show()
+        if session.over:
+            verdict = f"{_verdict(session)} after {len(session.actions)} moves"
+            session.console.print(verdict, style="bold", highlight=False)
     prompt = "new, undo or quit> " if session.over else "your move> "
     words = read(prompt).strip().lower().split()
     if not words:
@@ -149,13 +154,15 @@ def _obey(session: Session, word: str) -> bool:
         session.undo()
     elif word == "moves":
         console.print(" ".join(game.action_name(a) for a in session.actions) or "none yet", highlight=False)
+    elif word == "board":
+        session.shown = None
     elif word == "swap":
         session.side = 1 - session.side
         console.print(f"you are {'XO'[session.side]} now", highlight=False)
     elif word in ("new", "resign"):
         if word == "resign":
             console.print(f"{session.name} wins: you resigned", highlight=False)
-        session.states, session.actions = [game.reset(1)], []
+        session.states, session.actions, session.shown = [game.reset(1)], [], None
     elif session.over:
         raise ValueError("the game is over: new, undo or quit")
     else:
