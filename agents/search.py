@@ -142,7 +142,7 @@ class Search:
         level = [0]
         for _ in range(3):
             for node in level:
-                if self.states[slot, node].tobytes() == state.tobytes():
+                if _same(self.states[slot, node], state):
                     return node
             children = self.tree.child[slot, level].reshape(-1)
             level = [int(node) for node in children[children >= 0]]
@@ -249,3 +249,8 @@ def _rank_in_group(games: NDArray[np.int64]) -> NDArray[np.int64]:
     """For sorted `games`: the how-manieth leaf of its game each one is, so that `expand` and `states` number nodes alike."""
     first = np.searchsorted(games, games, side="left")
     return np.arange(len(games)) - first
+
+
+def _same(a: np.void, b: np.void) -> bool:
+    """Equal in every field; the padding between fields may hold anything."""
+    return all(np.array_equal(a[field], b[field]) for field in a.dtype.names or ())

@@ -34,8 +34,17 @@ UNFINISHED, LOST, DRAWN = (
 )  # `status`, for the side to move: the side that has just moved made four, or filled the board
 
 DTYPE = np.dtype(
-    [("own", "u8"), ("mask", "u8"), ("to_play", "i1"), ("status", "i1"), ("ply", "i2"), ("last", "i2")], align=True
-)
+    [
+        ("own", "u8"),
+        ("mask", "u8"),
+        ("to_play", "i1"),
+        ("status", "i1"),
+        ("ply", "i2"),
+        ("last", "i2"),
+        ("unused", "i2"),
+    ],
+    align=True,
+)  # no padding is left: equal states are equal bytes
 
 _ONE, _COLUMN_BITS = np.uint64(1), np.uint64(7)
 _BOTTOM = np.uint64(sum(1 << 7 * x for x in range(WIDTH)))  # lowest cell of every column

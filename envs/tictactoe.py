@@ -16,8 +16,17 @@ UNFINISHED, LOST, DRAWN = 0, 1, 2  # `status`, for the side to move
 
 # Bit y * 3 + x of `own` and `other` is the cell in row y (0 on top) and column x.
 DTYPE = np.dtype(
-    [("own", "i4"), ("other", "i4"), ("to_play", "i1"), ("status", "i1"), ("ply", "i2"), ("last", "i2")], align=True
-)
+    [
+        ("own", "i4"),
+        ("other", "i4"),
+        ("to_play", "i1"),
+        ("status", "i1"),
+        ("ply", "i2"),
+        ("last", "i2"),
+        ("unused", "i2"),
+    ],
+    align=True,
+)  # no padding is left: equal states are equal bytes
 _LINES = np.array([0o007, 0o070, 0o700, 0o111, 0o222, 0o444, 0o421, 0o124], np.int32)
 _FULL = 0o777
 

@@ -40,3 +40,15 @@ def test_search_books_balance(name: str, rule: str) -> None:
 
 def play_most_visited(game: Game, search: Search) -> np.ndarray:
     return game.step(search.states[:1, 0], search.results(np.array([0])).choice)
+
+
+def test_tree_reuse_does_not_look_at_padding() -> None:
+    """Bytes between a record's fields are left as they were made: compared too, they hid positions from reuse."""
+    game = envs.make("go5")
+    search = Search(game, SearchSettings(), slots=1, capacity=20)
+    search.advance(0, game.reset(1)[0], 10)
+    search.run(rollouts(game, 0), np.random.default_rng(0))
+    raw = np.full(game.dtype.itemsize, 255, np.uint8).view(game.dtype)
+    for field in game.dtype.names or ():
+        raw[field] = game.reset(1)[field]
+    assert search.advance(0, raw[0], 10) == 10
