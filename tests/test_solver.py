@@ -54,8 +54,9 @@ def test_published_scores(columns: str, score: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_first_move_of_the_game() -> None:
-    """In the middle it wins, beside that it draws, further out it loses (Allis 1988; scores by Pons). Minutes."""
+    """In the middle it wins, beside that it draws, further out it loses (Allis 1988; scores by Pons). 15 minutes."""
     scores = Solver(log2_entries=26).scores(GAME.reset(1))
     assert scores.tolist() == [[-2, -1, 0, 1, 0, -1, -2]]
 

@@ -40,8 +40,9 @@ def test_the_values_are_exact() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_values_of_the_opening_are_exact() -> None:
-    """Minutes."""
+    """10 minutes."""
     states, values = yardstick.load()
     np.testing.assert_array_equal(Solver(log2_entries=24).action_values(states), values)
 
