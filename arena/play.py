@@ -7,34 +7,40 @@ from collections.abc import Callable
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
-from agents.players import Player, make_player
-from arena.look import candidate_table, hint_player, line_text, percent, view
+from agents.players import Player, SearchPlayer, make_player
+from arena.look import View, candidate_table, hint_player, line_text, percent, view
 from envs import Game, States
 
 HELP = """\
 a move     in the game's own notation, as on the board's edge ({example})
-hint       what a search thinks: visits, chance to win, proven results, best line
+hint       what a search thinks: visits, chance to win, proven, best line
 undo       take back to your last turn
 moves      the moves so far
 board      the board again
 swap       change sides
-new        start again
+new        start again, at any time
 resign     give up
 quit       leave (Ctrl-D too)"""
 
 
 class Session:
-    """One person at the terminal: the game so far, the opponent, whose side is whose."""
+    """A game at the terminal: the moves so far, the opponent, who sits where."""
 
     def __init__(
-        self, game: Game, opponent: Player, name: str, side: int, rng: np.random.Generator, console: Console
+        self, game: Game, opponent: Player, name: str, seats: frozenset[int], rng: np.random.Generator, console: Console
     ) -> None:
         self.game, self.opponent, self.name = game, opponent, name
-        self.side, self.rng, self.console = side, rng, console  # side: 0 the person moves first
-        self.states: list[States] = [game.reset(1)]
+        self.seats, self.rng, self.console = seats, rng, console  # seats: the sides people play; 0 moves first
+        self.new()
+
+    def new(self) -> None:
+        """Start again."""
+        self.states: list[States] = [self.game.reset(1)]
         self.actions: list[int] = []
+        self.resigned = False
         self.shown: list[int] | None = None  # the moves behind the board last drawn
 
     @property
@@ -44,11 +50,29 @@ class Session:
 
     @property
     def over(self) -> bool:
-        return bool(self.game.terminal(self.state)[0])
+        return self.resigned or bool(self.game.terminal(self.state)[0])
 
     @property
     def persons_turn(self) -> bool:
-        return int(self.state["to_play"][0]) == self.side
+        return int(self.state["to_play"][0]) in self.seats
+
+    @property
+    def sides(self) -> str:
+        """What the people play: X, O or both."""
+        return " and ".join("XO"[seat] for seat in sorted(self.seats))
+
+    @property
+    def verdict(self) -> str:
+        """How the game ended."""
+        moves = f"after {len(self.actions)} moves"
+        result = float(self.game.returns(self.state)[0])
+        if self.resigned:
+            return f"you resigned {moves}"
+        if result == 0:
+            return f"a draw {moves}"
+        if len(self.seats) != 1:  # the board says who won
+            return f"the game ended {moves}"
+        return f"you {'won' if (result > 0) == self.persons_turn else 'lost'} {moves}"
 
     def move(self, action: int) -> None:
         """Play `action`, legal or ValueError."""
@@ -58,58 +82,76 @@ class Session:
         self.actions.append(action)
 
     def reply(self) -> None:
-        """Let the opponent move."""
-        start = time.perf_counter()
-        with self.console.status(f"{self.name} is thinking"):
-            action = int(self.opponent(self.state, self.rng)[0])
+        """Let the opponent move; one that searches says what it thinks."""
+        start, thoughts = time.perf_counter(), ""
+        with self.console.status(f"{escape(self.name)} is thinking"):
+            if isinstance(self.opponent, SearchPlayer):
+                seen = view(self.opponent, self.state[0], self.rng)
+                action, thoughts = seen.candidates[0].action, f"its chance to win: {_judgement(seen)}, "
+            else:
+                action = int(self.opponent(self.state, self.rng)[0])
         self.move(action)
-        self.console.print(
-            f"{self.name} plays [bold]{self.game.action_name(action)}[/] ({time.perf_counter() - start:.1f} s)",
-            highlight=False,
-        )
+        seconds = time.perf_counter() - start
+        self.say(f"{self.name} plays {self.game.action_name(action)} ({thoughts}{seconds:.1f} s)")
 
     def undo(self) -> None:
-        """Back to the person's previous turn; ValueError if there is none."""
+        """Back to a person's previous turn; ValueError if there is none."""
         at = len(self.actions) - 1
-        while at >= 0 and int(self.states[at]["to_play"][0]) != self.side:
+        while at >= 0 and int(self.states[at]["to_play"][0]) not in self.seats:
             at -= 1
         if at < 0:
             raise ValueError("there is nothing to take back")
         del self.states[at + 1 :], self.actions[at:]
+        self.resigned = False
+
+    def swap(self) -> None:
+        """Change sides with the opponent."""
+        if len(self.seats) != 1:
+            raise ValueError("there is nobody to change sides with")
+        self.seats = frozenset({0, 1}) - self.seats
+        self.say(f"you are {self.sides} now")
 
     def hint(self) -> None:
         """What a search thinks of the position."""
         player = hint_player(self.game, self.opponent, seed=0)
         with self.console.status("looking"):
             seen = view(player, self.state[0], self.rng)
-        proven = f", proven {seen.proven}" if seen.proven else ""
-        self.console.print(
-            f"your chance to win: {percent(seen.value)}{proven}, {seen.simulations} simulations", highlight=False
-        )
+        self.say(f"your chance to win: {_judgement(seen)}")
         self.console.print(candidate_table(self.game, seen))
-        self.console.print(f"best line: {line_text(self.game, seen)}", highlight=False)
+        self.say(f"best line: {line_text(self.game, seen)}")
 
     def show(self) -> None:
         """The board, stones in colour where the terminal has colours."""
         self.shown = list(self.actions)
-        text = Text(self.game.show(self.state[0]))
-        text.highlight_regex(r"(?<![A-Za-z])X(?![A-Za-z])", "bold red")
-        text.highlight_regex(r"(?<![A-Za-z])O(?![A-Za-z])", "bold yellow")
-        text.highlight_regex(r"\([XO]\)", "reverse")
-        self.console.print(text)
+        columns, _, rest = self.game.show(self.state[0]).partition("\n")
+        board = Text(rest)
+        board.highlight_regex(r"\bX\b", "bold red")
+        board.highlight_regex(r"\bO\b", "bold yellow")
+        board.highlight_regex(r"\([XO]\)", "reverse")
+        self.console.print(Text(columns, style="dim"))
+        self.console.print(board)
+
+    def say(self, line: str, style: str = "") -> None:
+        """Print `line` as it is: what people type and what files are called is no markup."""
+        self.console.print(line, style=style, markup=False, highlight=False)
 
 
 def play(game: Game, opponent: str, *, side: str, seed: int, console: Console, read: Callable[[str], str]) -> None:
-    """Play against the player `opponent` until the person leaves. `side`: first, second or random.
+    """Play against the player `opponent` until the person leaves.
 
+    `side`: first, second or random; both, for two people at one board; watch, to see the opponent play itself. The same
+    `seed` is the same opponent, 0 another one every time. `read` prompts for a line, as `input` does.
     ValueError for an unknown opponent or side; whatever is typed during the game is answered and the game goes on.
     """
-    if side not in ("first", "second", "random"):
-        raise ValueError(f"--side is first, second or random, not '{side}'")
     rng = np.random.default_rng(seed or None)
-    seat = {"first": 0, "second": 1}.get(side, int(rng.integers(2)))
-    session = Session(game, make_player(game, opponent, seed=seed), opponent, seat, rng, console)
-    console.print(f"{game.name} against {opponent}. You are {'XO'[seat]}. Type a move, or help.", highlight=False)
+    seats = {"first": {0}, "second": {1}, "random": {int(rng.integers(2))}, "both": {0, 1}, "watch": set[int]()}
+    if side not in seats:
+        raise ValueError(f"--side is first, second, random, both or watch, not '{side}'")
+    player = make_player(game, opponent, seed=int(rng.integers(2**32)))
+    session = Session(game, player, opponent, frozenset(seats[side]), rng, console)
+    if session.seats:
+        against = "" if side == "both" else f" against {opponent}"
+        session.say(f"{game.name}{against}. You are {session.sides}. Type a move, or help.")
     try:
         while _turn(session, read):
             pass
@@ -119,59 +161,54 @@ def play(game: Game, opponent: str, *, side: str, seed: int, console: Console, r
 
 def _turn(session: Session, read: Callable[[str], str]) -> bool:
     """One answer from the person, or one move of the opponent's; False when the person leaves."""
-    if not session.over and not session.persons_turn:
-        session.reply()
-        return True
-    if session.shown != session.actions:
+    replying = not session.over and not session.persons_turn
+    if session.shown != session.actions and not (replying and session.seats):
         session.show()
         if session.over:
-            verdict = f"{_verdict(session)} after {len(session.actions)} moves"
-            session.console.print(verdict, style="bold", highlight=False)
-    prompt = "new, undo or quit> " if session.over else "your move> "
-    words = read(prompt).strip().lower().split()
-    if not words:
+            session.say(session.verdict, "bold")
+    if replying:
+        session.reply()
         return True
+    command = read("new, undo or quit> " if session.over else "your move> ").strip().lower()
     try:
-        return _obey(session, words[0])
+        return not command or _obey(session, command)
     except ValueError as error:
-        session.console.print(str(error), style="yellow", highlight=False)
+        session.say(str(error), "yellow")
         return True
 
 
-def _obey(session: Session, word: str) -> bool:
+def _obey(session: Session, command: str) -> bool:
     """Carry out a command or a move; False to leave. ValueError says what is wrong with it."""
-    game, console = session.game, session.console
-    if word in ("quit", "exit", "q"):
-        return False
-    if word in ("help", "?"):
-        example = game.action_name(int(np.flatnonzero(game.legal(game.reset(1))[0])[-1]))
-        console.print(HELP.format(example=example), highlight=False)
-    elif word == "hint":
-        if session.over:
-            raise ValueError("the game is over")
-        session.hint()
-    elif word == "undo":
-        session.undo()
-    elif word == "moves":
-        console.print(" ".join(game.action_name(a) for a in session.actions) or "none yet", highlight=False)
-    elif word == "board":
-        session.shown = None
-    elif word == "swap":
-        session.side = 1 - session.side
-        console.print(f"you are {'XO'[session.side]} now", highlight=False)
-    elif word in ("new", "resign"):
-        if word == "resign":
-            console.print(f"{session.name} wins: you resigned", highlight=False)
-        session.states, session.actions, session.shown = [game.reset(1)], [], None
-    elif session.over:
-        raise ValueError("the game is over: new, undo or quit")
-    else:
-        session.move(game.parse_action(word))
+    game = session.game
+    match command:
+        case "quit" | "exit" | "q":
+            return False
+        case "help" | "?":
+            example = game.action_name(int(np.flatnonzero(game.legal(game.reset(1))[0])[-1]))
+            session.say(HELP.format(example=example))
+        case "undo":
+            session.undo()
+        case "moves":
+            session.say(" ".join(game.action_name(a) for a in session.actions) or "none yet")
+        case "board":
+            session.shown = None
+        case "swap":
+            session.swap()
+        case "new":
+            session.new()
+        case _ if session.over:
+            raise ValueError("the game is over: new, undo or quit")
+        case "hint":
+            session.hint()
+        case "resign":
+            session.resigned = True
+            session.say(session.verdict, "bold")
+        case _:
+            session.move(game.parse_action(command))
     return True
 
 
-def _verdict(session: Session) -> str:
-    result = float(session.game.returns(session.state)[0])
-    if result == 0:
-        return "a draw"
-    return "you won" if (result > 0) == session.persons_turn else "you lost"
+def _judgement(seen: View) -> str:
+    """The value of a search as a chance to win, and how it was come by."""
+    proven = f", proven {seen.proven}" if seen.proven else ""
+    return f"{percent(seen.value)}{proven}, {seen.simulations} simulations"

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 from rich.console import Console
 
 import envs
-from arena.analyze import position
-from arena.look import searcher, view
 from arena.play import play
 
 
-def session(game: str, opponent: str, lines: list[str], side: str = "first") -> str:
+def session(game: str, opponent: str, lines: list[str], side: str = "first", terminal: bool = False) -> str:
     """What a person sees who types `lines` and then ends the input."""
     typed: Iterator[str] = iter(lines)
     out = io.StringIO()
@@ -26,7 +24,8 @@ def session(game: str, opponent: str, lines: list[str], side: str = "first") -> 
         except StopIteration:
             raise EOFError from None
 
-    play(envs.make(game), opponent, side=side, seed=1, console=Console(file=out, width=80, emoji=False), read=read)
+    console = Console(file=out, width=80, emoji=False, force_terminal=terminal)
+    play(envs.make(game), opponent, side=side, seed=1, console=console, read=read)
     return out.getvalue()
 
 
@@ -52,15 +51,14 @@ def test_the_opponent_begins_when_the_person_is_second() -> None:
     assert seen.index("random plays") < seen.index("O to play")
 
 
-def test_a_hint_proves_the_win() -> None:
-    """X has three in the bottom row with an open end: the hint names column 4 and calls it won."""
-    game = envs.make("connect_four")
-    states, _ = position(game, "1 1 2 2 3 3")
-    seen = view(searcher(game, "mcts:200", 0), states[0], np.random.default_rng(0))
-    assert seen.proven == "won"
-    assert game.action_name(seen.candidates[0].action) == "4"
-    assert seen.candidates[0].proven == "won"
-    assert "best line" in session("tictactoe", "random", ["hint"])
+def test_a_hint_names_the_proven_win() -> None:
+    """X holds c3 and b2; a1 wins."""
+    seen = session("tictactoe", "random", ["c3", "a3", "b2", "b1", "hint"], side="both")
+    hint = seen[seen.index("your chance to win") :].splitlines()
+    assert hint[0].startswith("your chance to win: 100.0%, proven won")
+    assert hint[2].split()[0] == "a1"
+    assert hint[2].split()[-1] == "won"
+    assert "best line: a1" in hint
 
 
 def test_a_lost_game_can_be_played_again() -> None:
@@ -70,15 +68,85 @@ def test_a_lost_game_can_be_played_again() -> None:
     assert "none yet" in seen
 
 
+def test_a_person_beats_random() -> None:
+    """Four in column 4; with this seed random does not stop it."""
+    seen = session("connect_four", "random", ["4", "4", "4", "4", "moves"])
+    assert "you won after 7 moves" in seen
+    assert "X won" in seen
+
+
+def test_resigning_ends_the_game_and_undo_takes_it_back() -> None:
+    seen = session("connect_four", "random", ["4", "resign", "4", "hint", "undo", "moves"])
+    assert "you resigned after 2 moves" in seen
+    assert seen.count("the game is over: new, undo or quit") == 2
+    assert seen.splitlines()[-3] == "none yet"
+
+
+def test_swapping_sides_lets_the_opponent_move_for_the_other() -> None:
+    seen = session("tictactoe", "random", ["swap", "moves"])
+    assert "you are O now" in seen
+    assert seen.index("you are O now") < seen.index("random plays") < seen.index("O to play")
+
+
+def test_two_people_share_a_board() -> None:
+    seen = session("tictactoe", "random", ["a1", "a2", "b1", "b2", "c1", "moves"], side="both")
+    assert "random" not in seen
+    assert "the game ended after 5 moves" in seen
+    assert "a1 a2 b1 b2 c1" in seen
+    assert "nobody to change sides with" in session("tictactoe", "random", ["swap"], side="both")
+
+
+def test_watching_shows_every_move_to_the_end() -> None:
+    seen = session("tictactoe", "solver", ["moves"], side="watch")
+    assert seen.count("solver plays") == 9
+    assert seen.count("a  b  c") == 10
+    assert "a draw after 9 moves" in seen
+
+
+def test_an_opponent_that_searches_says_what_it_thinks() -> None:
+    assert "mcts:50 plays" in (seen := session("tictactoe", "mcts:50", [], side="second"))
+    assert "its chance to win: " in seen
+    assert "50 simulations" in seen
+
+
+@pytest.mark.parametrize("typed", ["[/]", "[bold]x[/bold]", "4 x", "²", "\x1b[A", "-1", "99999999999999999999"])
+def test_whatever_is_typed_the_game_goes_on(typed: str) -> None:
+    seen = session("connect_four", "random", [typed, "moves"])
+    assert "is not a column" in seen
+    assert "none yet" in seen
+
+
+def test_the_same_seed_is_the_same_game() -> None:
+    plain = [re.sub(r"[\d.]+ s", "", session("connect_four", "mcts:20", ["4", "3", "2", "moves"])) for _ in range(2)]
+    assert plain[0] == plain[1]
+
+
+def test_ctrl_c_leaves() -> None:
+    def read(prompt: str) -> str:
+        raise KeyboardInterrupt
+
+    out = Console(file=io.StringIO())
+    play(envs.make("tictactoe"), "random", side="first", seed=1, console=out, read=read)
+
+
+def test_colours_only_where_the_terminal_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" in session("go5", "random", ["c3"], terminal=True)
+    assert "\x1b[" not in session("go5", "random", ["c3"])
+
+
+def test_help_fits_80_columns() -> None:
+    assert "visits, chance to win, proven, best line\n" in session("go5", "random", ["help"])
+
+
 @pytest.mark.parametrize("command", ["help", "swap", "resign"])
 def test_every_command_answers(command: str) -> None:
     assert session("go5", "random", [command]).count("\n") > 8
 
 
-def test_wrong_side_and_wrong_moves_are_errors() -> None:
-    with pytest.raises(ValueError, match="--side is first, second or random"):
+def test_an_unknown_side_or_opponent_is_an_error() -> None:
+    with pytest.raises(ValueError, match="--side is first, second, random, both or watch, not 'left'"):
         session("tictactoe", "random", [], side="left")
-    with pytest.raises(ValueError, match="move 2: b2 is not possible there"):
-        position(envs.make("tictactoe"), "b2 b2")
-    with pytest.raises(ValueError, match="move 1: 'z9'"):
-        position(envs.make("tictactoe"), "z9")
+    with pytest.raises(ValueError, match="there is no player 'nobody'"):
+        session("tictactoe", "nobody", [])
