@@ -56,6 +56,7 @@ def bench(config: Config, *, seconds: float, console: Console) -> Measured:
         engine = TorchRuntime(game, config.network, device=runtime.device, precision=runtime.precision)
         settings = config.selfplay.model_copy(update={"games": 1})
         selfplay = SelfPlay(game, settings, config.search)
+        selfplay.play(uniform(game), np.random.default_rng(0))  # compiles what the measured games run through
         stats = _repeat(
             lambda seed: selfplay.play(network_evaluator(game, engine), np.random.default_rng(seed))[1], seconds
         )

@@ -10,6 +10,12 @@ from agents.evaluators import rollouts
 from agents.search import Search, SearchSettings
 from envs import Game
 
+# What kernels rely on, numpy warns of when they run uncompiled: unsigned numbers wrap around, the logarithm of 0 is -inf.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:overflow encountered in scalar:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:divide by zero encountered in log:RuntimeWarning"),
+]
+
 
 @pytest.mark.parametrize("name", ["tictactoe", "connect_four", "go3", "go5"])
 def test_random_play_and_rollouts(name: str) -> None:
