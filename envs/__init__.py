@@ -46,7 +46,7 @@ def make(spec: str, **options: object) -> Game:
         name, options = sized[1], {"size": int(sized[2]), **options}
     if name not in GAMES:
         near = difflib.get_close_matches(name, GAMES, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
+        hint = f"; did you mean '{near[0]}'?" if near else "."
         raise ValueError(f"there is no game '{spec}'{hint} Games: {', '.join(GAMES)}")
     for item in filter(None, listed.split(",")):
         key, equals, value = item.partition("=")
