@@ -36,7 +36,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["train", "--resume", "nowhere"], "nowhere is no run"),
         (["play", "go1"], "size"),
         (["play", "go:komi=abc"], "komi"),
-        (["play", "chesss"], "there is no game"),
+        (["play", "checkers"], "there is no game"),
         (["play", "connect_four", "nobody"], "there is no player 'nobody'"),
         (["analyze", "connect_four", "4444444"], "move 7"),
         (["analyze", "connect_four", "9"], "move 1: '9' is not a column"),

@@ -383,7 +383,7 @@ def test_the_rules_are_pettingzoos(name: str, monkeypatch: pytest.MonkeyPatch) -
     ("spec", "message"),
     [
         ("conect_four", "'conect_four'.*did you mean 'connect_four'"),
-        ("chess", "there is no game 'chess'.*tictactoe, connect_four, go"),
+        ("checkers", "there is no game 'checkers'.*tictactoe, connect_four"),
         ("tictactoe:size=3", "tictactoe has no option 'size'"),
         ("go:handicap=2", "go has no option 'handicap': it has size, komi, superko"),
         ("go1", "size=1: choose a whole number from 2 to 19"),
