@@ -46,7 +46,7 @@ class TrackingSettings(Section):
     mode: Literal["auto", "online", "offline", "disabled"] = Field(
         "auto", description="of Weights & Biases; auto: WANDB_MODE, else offline"
     )
-    project: str = Field("arena", description="Weights & Biases project")
+    project: str | None = Field(None, description="Weights & Biases project; null: WANDB_PROJECT, else arena")
     pictures: int = Field(2, ge=0, description="sample games shown at each rating")
     artifacts: bool = Field(True, description="log rated agents as artifacts")
 

@@ -60,7 +60,7 @@ METRICS = (
     Metric("keep/policy_*", "share", "The same by phase: opening, middle, end (arena/yardstick.py)."),
     Metric("keep/search", "share", "The same of the search, rating.keep_simulations a move."),
     Metric("keep/search_*", "share", "The same by phase."),
-    Metric("phase/*", "s", "Wall-clock seconds of this part of the iteration: selfplay, train, rate."),
+    Metric("phase/*", "s", "Wall-clock seconds of this part of the iteration: selfplay, train, rate, save."),
     Metric("ratings", "table", "The whole rating list of the run: player, Elo, interval, games, mean score."),
     Metric("boards", "pictures", "Last positions of sample rating games, files in the run's folder."),
 )

@@ -115,6 +115,7 @@ class Run:
             with self._phase("save", 0):
                 self._save(samples)
             self.seconds += self._phases["save"]
+            row["phase/save"] = self._phases["save"]
             self._report(tracker, row, ratings)
 
     def _iterate(self, iteration: int) -> tuple[dict[str, Any], Samples]:

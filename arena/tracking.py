@@ -36,6 +36,7 @@ DEFAULTS = {  # W&B's own settings; WANDB_INIT_TIMEOUT and the like go before th
     "x_transaction_log_flush_interval": 1.0,  # seconds of rows that a kill can take from W&B, never from the file
 }
 AXES = ("iteration", "games", "positions", "samples", "seconds")
+PROJECT = "arena"  # where neither the config nor WANDB_PROJECT names one
 METRICS_FILE, ID_FILE = "metrics.jsonl", "wandb-id"
 
 
@@ -61,7 +62,7 @@ class Tracker:
         *,
         name: str,
         config: Mapping[str, Any],
-        project: str,
+        project: str | None,
         mode: str,
         last_row: Mapping[str, Any] | None,
     ) -> Self:
@@ -157,7 +158,7 @@ def _mode(mode: str) -> str:
     return os.environ.get("WANDB_MODE") or "offline" if mode == "auto" else mode
 
 
-def _init(folder: Path, name: str, config: Mapping[str, Any], project: str, mode: str) -> Any:
+def _init(folder: Path, name: str, config: Mapping[str, Any], project: str | None, mode: str) -> Any:
     """The W&B run, None if disabled; offline where online is impossible."""
     if mode == "disabled":
         return None
@@ -170,7 +171,7 @@ def _init(folder: Path, name: str, config: Mapping[str, Any], project: str, mode
         if mode in ("online", "run", "shared") and not wandb.login(prompt=False, verify=False):
             raise wandb.errors.AuthenticationError("no key: set WANDB_API_KEY or run `wandb login`")
         return wandb.init(
-            project=project,
+            project=project or os.environ.get("WANDB_PROJECT") or PROJECT,
             name=name,
             id=_run_id(folder),
             resume="allow",

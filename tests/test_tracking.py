@@ -98,6 +98,16 @@ def test_wandb_holds_the_rows_of_the_file_and_a_resumed_run_its_id(tmp_path: Pat
     assert of_type(found, "metric")[-1]["step_metric"] == "iteration"
 
 
+@pytest.mark.parametrize(("project", "expected"), [(None, "theirs"), ("ours", "ours")])
+def test_the_environment_names_the_project_where_the_config_does_not(
+    project: str | None, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_PROJECT", "theirs")
+    tracker = Tracker.start(tmp_path, name="n", config={}, project=project, mode="offline", last_row=None)
+    tracker.finish(0)
+    assert of_type(records(tmp_path), "run")[0]["project"] == expected
+
+
 def run_tracker(folder: Path, mode: str, environment: dict[str, str], body: str = "") -> tuple[str, str]:
     """W&B mode and error output of a process without a terminal that starts a tracker, logs two rows and ends."""
     program = f"""
