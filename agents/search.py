@@ -94,6 +94,8 @@ class Search:
         self.rule = settings.constants()
         self.tree = kernels.new_tree(slots, capacity, game.num_actions, plan)
         self.states = np.repeat(game.reset(1), slots * capacity).reshape(slots, capacity)  # [B, N]
+        # The same memory as untyped records: numpy moves those ten times faster than structured ones.
+        self._records = self.states.reshape(-1).view(np.dtype((np.void, game.dtype.itemsize)))  # [B * N]
         self._noisy = np.zeros(slots, np.bool_)
         self._kept = np.zeros(capacity, np.int32)
         self._edges = np.zeros((0, 3), np.int64)
@@ -144,7 +146,7 @@ class Search:
             for node in level:
                 if _same(self.states[slot, node], state):
                     return node
-            children = self.tree.child[slot, level].reshape(-1)
+            children = self.tree.edge["child"][slot, level].reshape(-1)
             level = [int(node) for node in children[children >= 0]]
         return -1
 
@@ -161,9 +163,13 @@ class Search:
         if count == 0:
             return 0
         games, nodes, actions = games[:count], nodes[:count], actions[:count]
-        leaves = self.states[games, np.maximum(nodes, 0)]
+        capacity = self.capacity
+        leaves = self._records.take(games * capacity + np.maximum(nodes, 0)).view(self.game.dtype)
         inner = nodes >= 0
-        leaves[inner] = self.game.step(leaves[inner], actions[inner])
+        if inner.all():
+            leaves = self.game.step(leaves, actions)
+        else:
+            leaves[inner] = self.game.step(leaves[inner], actions[inner])
         terminal = self.game.terminal(leaves)
         legal = self.game.legal(leaves)
         if terminal.any():
@@ -173,7 +179,10 @@ class Search:
                 priors[~terminal], values[~terminal] = evaluate(leaves[~terminal])
         else:
             priors, values = evaluate(leaves)
-        self.states[games, self.tree.size[games] + _rank_in_group(games)] = leaves
+        places = games * capacity + self.tree.size[games]
+        if per_game > 1:
+            places += _rank_in_group(games)
+        self._records[places] = leaves.view(self._records.dtype)
         kernels.expand(self.tree, games, nodes, actions, priors, values, legal, terminal)
         roots = games[~inner]
         if len(roots):
@@ -204,14 +213,14 @@ class Search:
         tree = self.tree
         return Results(
             policy=policy,
-            visits=tree.visits[slots, 0],
+            visits=tree.edge["visits"][slots, 0],
             action_values=action_values,
             bounds=bounds,
             values=values,
-            solved=tree.lower[slots, 0] == tree.upper[slots, 0],
+            solved=tree.node["lower"][slots, 0] == tree.node["upper"][slots, 0],
             choice=choice,
-            network_values=tree.value[slots, 0],
-            priors=tree.prior[slots, 0],
+            network_values=tree.node["value"][slots, 0],
+            priors=tree.edge["prior"][slots, 0],
         )
 
     def principal_variation(self, slot: int) -> list[int]:
@@ -220,10 +229,10 @@ class Search:
         action = int(self.results(np.array([slot])).choice[0])
         while action >= 0:
             line.append(action)
-            node = int(self.tree.child[slot, node, action])
-            if node < 0 or self.tree.visits[slot, node].sum() == 0:
+            node = int(self.tree.edge["child"][slot, node, action])
+            if node < 0 or self.tree.node["visits"][slot, node] == 0:
                 break
-            action = int(self.tree.visits[slot, node].argmax())
+            action = int(self.tree.edge["visits"][slot, node].argmax())
         return line
 
     def _prepare_roots(self, roots: NDArray[np.int64], legal: NDArray[np.bool_], rng: np.random.Generator) -> None:
@@ -231,7 +240,8 @@ class Search:
         noisy = self._noisy[roots]
         if self.settings.rule == "gumbel":
             noise = rng.gumbel(size=legal.shape).astype(np.float32)
-            self.tree.gumbel[roots] = np.where(noisy[:, None], noise, np.float32(0))
+            logits = np.log(self.tree.edge["prior"][roots, 0] + kernels.TINY, dtype=np.float64)
+            self.tree.gumbel[roots] = logits + np.where(noisy[:, None], noise, np.float32(0))
             for b, moves in zip(roots, legal.sum(axis=1), strict=True):
                 simulations = int(self.tree.budget[b])
                 considered = min(int(moves), self.settings.max_considered, simulations)
@@ -241,8 +251,8 @@ class Search:
             noise = rng.standard_gamma(np.broadcast_to(alpha, legal[noisy].shape)) * legal[noisy] + 1e-30 * legal[noisy]
             noise /= noise.sum(axis=1, keepdims=True)
             fraction = self.settings.noise_fraction
-            mixed = (1 - fraction) * self.tree.prior[roots[noisy], 0] + fraction * noise
-            self.tree.prior[roots[noisy], 0] = mixed
+            mixed = (1 - fraction) * self.tree.edge["prior"][roots[noisy], 0] + fraction * noise
+            self.tree.edge["prior"][roots[noisy], 0] = mixed
 
 
 def _rank_in_group(games: NDArray[np.int64]) -> NDArray[np.int64]:

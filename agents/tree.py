@@ -20,27 +20,48 @@ from numpy.typing import NDArray
 from envs.jit import kernel
 
 UNEXPANDED, ILLEGAL, PENDING = -1, -2, -3  # `child` entries that are no node; PENDING awaits its evaluation
+OUT_OF_BOUNDS = -2  # below every proven bound
 PUCT, GUMBEL = 0, 1
-_TINY = 1e-9  # added to priors before the logarithm
+TINY = 1e-9  # added to priors before the logarithm
+
+
+# One edge is 24 bytes, so that a walk touches few cache lines: all edges of a Connect Four node lie in three of them.
+EDGE = np.dtype(
+    [
+        ("total", "f8"),  # sum of the values of the finished simulations
+        ("child", "i4"),  # node, or one of the codes above
+        ("visits", "i4"),  # finished simulations through the edge
+        ("prior", "f4"),  # the evaluator's policy (noise included at the root)
+        ("flying", "i2"),  # simulations under way, each counted as a loss (virtual loss)
+        ("lower", "i1"),  # proven bounds on the action's value; both OUT_OF_BOUNDS where illegal
+        ("upper", "i1"),
+    ]
+)
+NODE = np.dtype(
+    [
+        ("total", "f8"),  # the evaluator's value and the totals of the edges
+        ("tried", "f8"),  # sum of the priors of the edges with a visit or a simulation under way
+        ("visits", "i4"),  # sum over the edges
+        ("flying", "i4"),  # sum over the edges
+        ("parent", "i4"),  # -1 at the root
+        ("action", "i4"),  # that led here from the parent
+        ("value", "f4"),  # the evaluator's
+        ("lower", "i1"),  # proven bounds on the true value
+        ("upper", "i1"),
+        ("unused", "i2"),
+    ]
+)
 
 
 class Tree(NamedTuple):
     """One tree per game b; node 0 is the root. Arrays are allocated once and reused."""
 
+    node: NDArray[np.void]  # [B, N] NODE
+    edge: NDArray[np.void]  # [B, N, A] EDGE
     size: NDArray[np.int32]  # [B] nodes in use; 0: the root awaits its evaluation
-    parent: NDArray[np.int32]  # [B, N], -1 at the root
-    action: NDArray[np.int32]  # [B, N] the action that led here from the parent
-    child: NDArray[np.int32]  # [B, N, A] node, or one of the codes above
-    prior: NDArray[np.float32]  # [B, N, A] the evaluator's policy (noise included at the root)
-    visits: NDArray[np.int32]  # [B, N, A] finished simulations through the edge
-    total: NDArray[np.float64]  # [B, N, A] sum of their values
-    flying: NDArray[np.int32]  # [B, N, A] simulations under way through the edge, each counted as a loss (virtual loss)
-    value: NDArray[np.float32]  # [B, N] the evaluator's value
-    lower: NDArray[np.int8]  # [B, N] proven bounds on the true value
-    upper: NDArray[np.int8]  # [B, N]
     budget: NDArray[np.int32]  # [B] simulations wanted at the root; 0: the slot is idle
     done: NDArray[np.int32]  # [B] simulations finished at the root
-    gumbel: NDArray[np.float32]  # [B, A] Gumbel noise of the root
+    gumbel: NDArray[np.float64]  # [B, A] Gumbel noise of the root plus log prior
     plan: NDArray[np.int32]  # [B, P] sequential halving: visits an action must have to be considered at simulation i
 
 
@@ -57,132 +78,114 @@ class Rule(NamedTuple):
 
 def new_tree(games: int, nodes: int, actions: int, plan: int) -> Tree:
     """An empty tree per game, room for `nodes` nodes each and Gumbel plans of up to `plan` simulations."""
-    edges = (games, nodes, actions)
     return Tree(
+        node=np.zeros((games, nodes), NODE),
+        edge=np.zeros((games, nodes, actions), EDGE),
         size=np.zeros(games, np.int32),
-        parent=np.full((games, nodes), -1, np.int32),
-        action=np.full((games, nodes), -1, np.int32),
-        child=np.full(edges, ILLEGAL, np.int32),
-        prior=np.zeros(edges, np.float32),
-        visits=np.zeros(edges, np.int32),
-        total=np.zeros(edges, np.float64),
-        flying=np.zeros(edges, np.int32),
-        value=np.zeros((games, nodes), np.float32),
-        lower=np.full((games, nodes), -1, np.int8),
-        upper=np.full((games, nodes), 1, np.int8),
         budget=np.zeros(games, np.int32),
         done=np.zeros(games, np.int32),
-        gumbel=np.zeros((games, actions), np.float32),
+        gumbel=np.zeros((games, actions), np.float64),
         plan=np.zeros((games, plan), np.int32),
     )
 
 
 @kernel
-def _edge_lower(tree, b, node, a):
-    child = tree.child[b, node, a]
-    return -tree.upper[b, child] if child >= 0 else -1
+def _count(edge):
+    """Simulations through the edge, those under way included."""
+    return edge["visits"] + edge["flying"]
 
 
 @kernel
-def _edge_upper(tree, b, node, a):
-    child = tree.child[b, node, a]
-    return -tree.lower[b, child] if child >= 0 else 1
-
-
-@kernel
-def _worth_visiting(tree, b, node, a):
+def _worth_visiting(node, edge):
     """Legal, and neither a proven loss while anything else is possible nor proven worse than another action."""
-    if tree.child[b, node, a] == ILLEGAL:
-        return False
-    upper = _edge_upper(tree, b, node, a)
-    return upper >= tree.lower[b, node] and (upper > -1 or tree.upper[b, node] == -1)
+    return edge["upper"] >= node["lower"] and (edge["upper"] > -1 or node["upper"] == -1)
 
 
 @kernel
-def _edge_value(tree, b, node, a):
+def _clip(value, lower, upper):
+    return min(max(value, np.float64(lower)), np.float64(upper))
+
+
+@kernel
+def _edge_value(edge):
     """Mean value of a visited edge, simulations under way counted as losses, inside its proven bounds."""
-    count = tree.visits[b, node, a] + tree.flying[b, node, a]
-    mean = (tree.total[b, node, a] - tree.flying[b, node, a]) / count
-    return min(max(mean, _edge_lower(tree, b, node, a)), _edge_upper(tree, b, node, a))
+    return _clip((edge["total"] - edge["flying"]) / _count(edge), edge["lower"], edge["upper"])
 
 
 @kernel
-def _puct(tree, b, node, rule):
+def _puct(node, edges, rule):
     """argmax of Q + c P sqrt(N) / (1 + n): AlphaZero (2018), with first-play urgency for unvisited children."""
-    count, total, seen = 1, np.float64(tree.value[b, node]), 0.0
-    actions = tree.child.shape[2]
-    for a in range(actions):
-        n = tree.visits[b, node, a] + tree.flying[b, node, a]
-        if n > 0:
-            count += n
-            total += tree.total[b, node, a] - tree.flying[b, node, a]
-            seen += tree.prior[b, node, a]
-    mean = min(max(total / count, tree.lower[b, node]), tree.upper[b, node])
-    urgency = mean - rule.fpu * np.sqrt(seen)
+    count = 1 + _count(node)
+    urgency = _clip((node["total"] - node["flying"]) / count, node["lower"], node["upper"])
+    urgency -= rule.fpu * np.sqrt(node["tried"])
     explore = (rule.c_init + np.log((count + rule.c_base + 1.0) / rule.c_base)) * np.sqrt(np.float64(count))
     best, best_score = -1, -np.inf
-    for a in range(actions):
-        if not _worth_visiting(tree, b, node, a):
+    for a in range(len(edges)):
+        edge = edges[a]
+        if not _worth_visiting(node, edge):
             continue
-        n = tree.visits[b, node, a] + tree.flying[b, node, a]
-        q = _edge_value(tree, b, node, a) if n > 0 else urgency
-        score = q + explore * tree.prior[b, node, a] / (1.0 + n)
+        n = _count(edge)
+        q = _edge_value(edge) if n > 0 else urgency
+        score = q + explore * edge["prior"] / (1.0 + n)
         if score > best_score:
             best, best_score = a, score
     return best
 
 
 @kernel
-def _improved_logits(tree, b, node, rule, out):
-    """log prior + sigma(completed Q), -inf where illegal: equations 8, 10 and 33 of Danihelka et al. 2022."""
-    actions = tree.child.shape[2]
-    count, most, weighted, seen = 0, 0, 0.0, 0.0
-    for a in range(actions):
-        n = tree.visits[b, node, a] + tree.flying[b, node, a]
+def _sigmas(node, edges, rule, out):
+    """Fill `out` [A] with sigma(completed Q), -inf where illegal: equations 8 and 33 of Danihelka et al. 2022."""
+    most, weighted, seen = 0, 0.0, 0.0
+    for a in range(len(edges)):
+        n = _count(edges[a])
         if n > 0:
-            prior = tree.prior[b, node, a] + _TINY
-            count += n
+            prior = edges[a]["prior"] + TINY
             most = max(most, n)
-            weighted += prior * _edge_value(tree, b, node, a)
+            weighted += prior * _edge_value(edges[a])
             seen += prior
-    mixed = np.float64(tree.value[b, node])
+    mixed, count = np.float64(node["value"]), _count(node)
     if count > 0:
         mixed = (mixed + count * weighted / seen) / (1.0 + count)
     scale = (rule.c_visit + most) * rule.c_scale
-    for a in range(actions):
-        if tree.child[b, node, a] == ILLEGAL:
+    for a in range(len(edges)):
+        if edges[a]["child"] == ILLEGAL:
             out[a] = -np.inf
-            continue
-        visited = tree.visits[b, node, a] + tree.flying[b, node, a] > 0
-        q = _edge_value(tree, b, node, a) if visited else mixed
-        out[a] = np.log(tree.prior[b, node, a] + _TINY) + scale * (q + 1.0) / 2.0
+        else:
+            q = _edge_value(edges[a]) if _count(edges[a]) > 0 else mixed
+            out[a] = scale * (q + 1.0) / 2.0
 
 
 @kernel
-def _softmax(logits):
-    top = logits.max()
-    total = 0.0
-    for a in range(len(logits)):
-        logits[a] = np.exp(logits[a] - top)
-        total += logits[a]
-    for a in range(len(logits)):
-        logits[a] /= total
+def _improved_policy(node, edges, rule, out):
+    """Fill `out` [A] with pi' = softmax(log prior + sigma(completed Q)), 0 where illegal: equation 10.
+
+    As prior * exp(sigma - greatest sigma) / sum: no logarithm, and one exponential for all unvisited actions.
+    """
+    _sigmas(node, edges, rule, out)
+    top = out.max()
+    before, weight, total = -np.inf, 0.0, 0.0
+    for a in range(len(edges)):
+        if out[a] != before:
+            before, weight = out[a], np.exp(out[a] - top)
+        out[a] = (edges[a]["prior"] + TINY) * weight
+        total += out[a]
+    for a in range(len(edges)):
+        out[a] /= total
 
 
 @kernel
-def _gumbel_root(tree, b, simulation, rule, logits):
+def _gumbel_root(tree, b, simulation, rule, scores):
     """The considered action with the highest g + logits + sigma(q); considered: has the visits that the plan asks for."""
-    _improved_logits(tree, b, 0, rule, logits)
-    last = tree.plan.shape[1] - 1
-    wanted = tree.plan[b, min(simulation, last)]
+    node, edges = tree.node[b, 0], tree.edge[b, 0]
+    _sigmas(node, edges, rule, scores)
+    wanted = tree.plan[b, min(simulation, tree.plan.shape[1] - 1)]
     best, best_score = -1, -np.inf
     fallback, fallback_score = -1, -np.inf  # proven losses leave gaps in the plan
-    for a in range(len(logits)):
-        if not _worth_visiting(tree, b, 0, a):
+    for a in range(len(edges)):
+        if not _worth_visiting(node, edges[a]):
             continue
-        score = logits[a] + tree.gumbel[b, a]
-        n = tree.visits[b, 0, a] + tree.flying[b, 0, a]
-        if n == wanted and score > best_score:
+        score = scores[a] + tree.gumbel[b, a]
+        if _count(edges[a]) == wanted and score > best_score:
             best, best_score = a, score
         if score > fallback_score:
             fallback, fallback_score = a, score
@@ -190,48 +193,74 @@ def _gumbel_root(tree, b, simulation, rule, logits):
 
 
 @kernel
-def _gumbel_inner(tree, b, node, rule, policy):
+def _gumbel_inner(node, edges, rule, policy):
     """argmax of pi'(a) - n(a) / (1 + sum n): equation 14 of Danihelka et al. 2022."""
-    _improved_logits(tree, b, node, rule, policy)
-    _softmax(policy)
-    count = 0
-    for a in range(len(policy)):
-        count += tree.visits[b, node, a] + tree.flying[b, node, a]
+    _improved_policy(node, edges, rule, policy)
+    count = _count(node)
     best, best_score = -1, -np.inf
-    for a in range(len(policy)):
-        if _worth_visiting(tree, b, node, a):
-            score = policy[a] - (tree.visits[b, node, a] + tree.flying[b, node, a]) / (1.0 + count)
+    for a in range(len(edges)):
+        if _worth_visiting(node, edges[a]):
+            score = policy[a] - _count(edges[a]) / (1.0 + count)
             if score > best_score:
                 best, best_score = a, score
     return best
 
 
 @kernel
+def _depart(node, edge):
+    """A simulation goes down the edge: a virtual loss until it comes back."""
+    if _count(edge) == 0:
+        node["tried"] += edge["prior"]
+    edge["flying"] += 1
+    node["flying"] += 1
+
+
+@kernel
+def _recall(tree, b, node, a):
+    """Take back the virtual losses of a simulation that ended at edge `a` of `node`."""
+    while node >= 0:
+        above, edge = tree.node[b, node], tree.edge[b, node, a]
+        edge["flying"] -= 1
+        above["flying"] -= 1
+        if _count(edge) == 0:
+            above["tried"] -= edge["prior"]
+        node, a = above["parent"], above["action"]
+
+
+@kernel
 def _backup(tree, b, node, value):
     """Add `value`, for the player to move at `node`, to every edge above it, once negated per edge."""
     while node != 0:
-        value = -min(max(value, tree.lower[b, node]), tree.upper[b, node])
-        above, a = tree.parent[b, node], tree.action[b, node]
-        tree.visits[b, above, a] += 1
-        tree.total[b, above, a] += value
-        tree.flying[b, above, a] -= 1
-        node = above
+        below = tree.node[b, node]
+        value = -_clip(value, below["lower"], below["upper"])
+        above = tree.node[b, below["parent"]]
+        edge = tree.edge[b, below["parent"], below["action"]]
+        edge["visits"] += 1
+        edge["flying"] -= 1
+        edge["total"] += value
+        above["visits"] += 1
+        above["flying"] -= 1
+        above["total"] += value
+        node = below["parent"]
     tree.done[b] += 1
 
 
 @kernel
-def _tighten(tree, b, node):
-    """Recompute the bounds of `node` and, as long as they change, of its ancestors."""
-    while node >= 0:
-        lower, upper = -1, -1
-        for a in range(tree.child.shape[2]):
-            if tree.child[b, node, a] != ILLEGAL:
-                lower = max(lower, _edge_lower(tree, b, node, a))
-                upper = max(upper, _edge_upper(tree, b, node, a))
-        if lower == tree.lower[b, node] and upper == tree.upper[b, node]:
+def _prove(tree, b, node, lower, upper):
+    """Give `node` new bounds; as long as they tell something new, its edge and its ancestors' bounds follow."""
+    while True:
+        this = tree.node[b, node]
+        if this["lower"] == lower and this["upper"] == upper:
             return
-        tree.lower[b, node], tree.upper[b, node] = lower, upper
-        node = tree.parent[b, node]
+        this["lower"], this["upper"] = lower, upper
+        node = this["parent"]
+        if node < 0:
+            return
+        edges = tree.edge[b, node]
+        edges[this["action"]]["lower"], edges[this["action"]]["upper"] = -upper, -lower
+        lower, upper = -1, -1
+        for a in range(len(edges)):
+            lower, upper = max(lower, edges[a]["lower"]), max(upper, edges[a]["upper"])
 
 
 @kernel
@@ -239,17 +268,18 @@ def _descend(tree, b, simulation, rule, scratch):
     """(node, action) of the edge where the walk from the root ended, virtual losses laid on its way."""
     node = 0
     while True:
+        this, edges = tree.node[b, node], tree.edge[b, node]
         if rule.kind == PUCT:
-            a = _puct(tree, b, node, rule)
+            a = _puct(this, edges, rule)
         elif node == 0:
             a = _gumbel_root(tree, b, simulation, rule, scratch)
         else:
-            a = _gumbel_inner(tree, b, node, rule, scratch)
-        tree.flying[b, node, a] += 1
-        child = tree.child[b, node, a]
-        if child < 0 or tree.lower[b, child] == tree.upper[b, child]:
+            a = _gumbel_inner(this, edges, rule, scratch)
+        edge = edges[a]
+        _depart(this, edge)
+        if edge["child"] < 0 or edge["lower"] == edge["upper"]:
             return node, a
-        node = child
+        node = edge["child"]
 
 
 @kernel
@@ -257,8 +287,8 @@ def _searching(tree, b, under_way):
     """True while the slot may start a simulation: budget and room left, root not solved."""
     return (
         tree.done[b] + under_way < tree.budget[b]
-        and tree.size[b] + under_way < tree.child.shape[1]
-        and tree.lower[b, 0] < tree.upper[b, 0]
+        and tree.size[b] + under_way < tree.node.shape[1]
+        and tree.node[b, 0]["lower"] < tree.node[b, 0]["upper"]
     )
 
 
@@ -269,7 +299,7 @@ def select(tree, rule, per_game, games, nodes, actions):
     Simulations that end in a solved node need no evaluation: they are backed up here and the next one begins.
     """
     count = 0
-    scratch = np.empty(tree.child.shape[2], np.float64)
+    scratch = np.empty(tree.edge.shape[2], np.float64)
     for b in range(len(tree.size)):
         if tree.budget[b] == 0:
             continue
@@ -280,19 +310,14 @@ def select(tree, rule, per_game, games, nodes, actions):
         under_way = 0
         while under_way < per_game and _searching(tree, b, under_way):
             node, a = _descend(tree, b, tree.done[b] + under_way, rule, scratch)
-            child = tree.child[b, node, a]
-            if child >= 0:
-                _backup(tree, b, child, np.float64(tree.lower[b, child]))
-            elif (
-                child == PENDING
-            ):  # another simulation under way waits there: take back the virtual losses, end the round
-                while node >= 0:
-                    tree.flying[b, node, a] -= 1
-                    a = tree.action[b, node]
-                    node = tree.parent[b, node]
+            edge = tree.edge[b, node, a]
+            if edge["child"] >= 0:
+                _backup(tree, b, edge["child"], np.float64(tree.node[b, edge["child"]]["lower"]))
+            elif edge["child"] == PENDING:
+                _recall(tree, b, node, a)  # another simulation under way waits there: end the round
                 break
             else:
-                tree.child[b, node, a] = PENDING
+                edge["child"] = PENDING
                 games[count], nodes[count], actions[count] = b, node, a
                 count += 1
                 under_way += 1
@@ -308,26 +333,28 @@ def expand(tree, games, nodes, actions, priors, values, legal, terminal):
     """
     for i in range(len(games)):
         b, above, action = games[i], nodes[i], actions[i]
-        node = tree.size[b]
+        number = tree.size[b]
         tree.size[b] += 1
-        tree.parent[b, node] = above
-        tree.action[b, node] = action
-        tree.value[b, node] = values[i]
-        tree.lower[b, node], tree.upper[b, node] = -1, 1
-        for a in range(tree.child.shape[2]):
-            tree.child[b, node, a] = UNEXPANDED if legal[i, a] else ILLEGAL
-            tree.prior[b, node, a] = priors[i, a]
-            tree.visits[b, node, a] = 0
-            tree.total[b, node, a] = 0.0
-            tree.flying[b, node, a] = 0
-        if terminal[i]:
-            result = np.int8(np.rint(values[i]))
-            tree.lower[b, node], tree.upper[b, node] = result, result
+        node, edges = tree.node[b, number], tree.edge[b, number]
+        node["total"] = node["value"] = values[i]
+        node["tried"] = 0.0
+        node["visits"], node["flying"] = 0, 0
+        node["parent"], node["action"] = above, action
+        node["lower"], node["upper"] = -1, 1
+        for a in range(len(edges)):
+            edge = edges[a]
+            edge["total"] = 0.0
+            edge["visits"], edge["flying"] = 0, 0
+            edge["prior"] = priors[i, a]
+            edge["child"] = UNEXPANDED if legal[i, a] else ILLEGAL
+            edge["lower"], edge["upper"] = (-1, 1) if legal[i, a] else (OUT_OF_BOUNDS, OUT_OF_BOUNDS)
         if above >= 0:
-            tree.child[b, above, action] = node
-            if terminal[i]:
-                _tighten(tree, b, above)
-            _backup(tree, b, node, np.float64(values[i]))
+            tree.edge[b, above, action]["child"] = number
+        if terminal[i]:
+            result = np.int64(np.rint(values[i]))
+            _prove(tree, b, number, result, result)
+        if above >= 0:
+            _backup(tree, b, number, np.float64(values[i]))
 
 
 @kernel
@@ -354,34 +381,29 @@ def reroot(tree, b, root, kept):
     count = 0
     renamed = np.full(tree.size[b], -1, np.int32)
     for node in range(root, tree.size[b]):  # children come after their parents
-        above = tree.parent[b, node]
+        above = tree.node[b, node]["parent"]
         if node == root or (above >= root and renamed[above] >= 0):
             renamed[node] = count
             kept[count] = node
             count += 1
     for new in range(count):
-        old = kept[new]
-        tree.parent[b, new] = renamed[tree.parent[b, old]] if new > 0 else -1
-        tree.action[b, new] = tree.action[b, old] if new > 0 else -1
-        tree.value[b, new] = tree.value[b, old]
-        tree.lower[b, new], tree.upper[b, new] = tree.lower[b, old], tree.upper[b, old]
-        tree.prior[b, new] = tree.prior[b, old]
-        tree.visits[b, new] = tree.visits[b, old]
-        tree.total[b, new] = tree.total[b, old]
-        tree.flying[b, new] = 0
-        for a in range(tree.child.shape[2]):
-            child = tree.child[b, old, a]
-            tree.child[b, new, a] = renamed[child] if child >= 0 else child
+        node, edges = tree.node[b, new], tree.edge[b, new]
+        tree.node[b, new] = tree.node[b, kept[new]]
+        tree.edge[b, new] = tree.edge[b, kept[new]]
+        node["parent"] = renamed[node["parent"]] if new > 0 else -1
+        for a in range(len(edges)):
+            if edges[a]["child"] >= 0:
+                edges[a]["child"] = renamed[edges[a]["child"]]
     tree.size[b] = count
-    tree.done[b] = tree.visits[b, 0].sum()
+    tree.done[b] = tree.node[b, 0]["visits"]
     return count
 
 
 @kernel
-def _worth_playing(tree, b, a):
+def _worth_playing(node, edge):
     """Worth visiting at the root and, where the root is solved, proven to keep its value."""
-    solved = tree.lower[b, 0] == tree.upper[b, 0]
-    return _worth_visiting(tree, b, 0, a) and (not solved or _edge_lower(tree, b, 0, a) == tree.lower[b, 0])
+    solved = node["lower"] == node["upper"]
+    return _worth_visiting(node, edge) and (not solved or edge["lower"] == node["lower"])
 
 
 @kernel
@@ -396,39 +418,37 @@ def root_summary(tree, rule, games, policy, action_values, bounds, values, choic
     choice [n] i8            the action to play without temperature: most visits under PUCT, under Gumbel the highest
                              g + logits + sigma(q) among the most visited; of a solved root always one that keeps its value
     """
-    actions = tree.child.shape[2]
-    scratch = np.empty(actions, np.float64)
+    actions = tree.edge.shape[2]
+    sigmas, improved = np.zeros(actions, np.float64), np.zeros(actions, np.float64)
     for i in range(len(games)):
-        b = games[i]
-        lower, upper = tree.lower[b, 0], tree.upper[b, 0]
-        total, most = np.float64(tree.value[b, 0]), 0
+        node, edges = tree.node[games[i], 0], tree.edge[games[i], 0]
+        values[i] = _clip(node["total"] / (1.0 + node["visits"]), node["lower"], node["upper"])
+        most = 0
         for a in range(actions):
-            total += tree.total[b, 0, a]
-        root_value = min(max(total / (1.0 + tree.visits[b, 0].sum()), lower), upper)
-        values[i] = root_value
-        _improved_logits(tree, b, 0, rule, scratch)
+            edge = edges[a]
+            legal = edge["child"] != ILLEGAL
+            bounds[i, a, 0] = edge["lower"] if legal else -1
+            bounds[i, a, 1] = edge["upper"] if legal else 1
+            action_values[i, a] = _edge_value(edge) if edge["visits"] > 0 else (values[i] if legal else 0.0)
+            if _worth_playing(node, edge):
+                most = max(most, edge["visits"])
+        if rule.kind == GUMBEL:
+            _sigmas(node, edges, rule, sigmas)
+            _improved_policy(node, edges, rule, improved)
+        best, best_score, kept = -1, -np.inf, 0.0
         for a in range(actions):
-            legal = tree.child[b, 0, a] != ILLEGAL
-            bounds[i, a, 0] = _edge_lower(tree, b, 0, a)
-            bounds[i, a, 1] = _edge_upper(tree, b, 0, a)
-            visited = tree.visits[b, 0, a] > 0
-            action_values[i, a] = _edge_value(tree, b, 0, a) if visited else (root_value if legal else 0.0)
-            if _worth_playing(tree, b, a):
-                most = max(most, tree.visits[b, 0, a])
-        best, best_score = -1, -np.inf
-        for a in range(actions):
-            if not _worth_playing(tree, b, a):
-                scratch[a] = -np.inf
+            edge = edges[a]
+            if not _worth_playing(node, edge):
+                improved[a] = 0.0
                 continue
-            if tree.visits[b, 0, a] == most:
-                score = scratch[a] + tree.gumbel[b, a] if rule.kind == GUMBEL else tree.prior[b, 0, a]
+            if edge["visits"] == most:
+                score = sigmas[a] + tree.gumbel[games[i], a] if rule.kind == GUMBEL else edge["prior"]
                 if score > best_score:
                     best, best_score = a, score
             if rule.kind == PUCT:
                 # A solved root can have no visits on a saving action; the prior then decides.
-                weight = np.float64(tree.visits[b, 0, a]) if most > 0 else tree.prior[b, 0, a] + _TINY
-                scratch[a] = np.log(weight)
+                improved[a] = edge["visits"] if most > 0 else edge["prior"] + TINY
+            kept += improved[a]
         choice[i] = best
-        _softmax(scratch)
         for a in range(actions):
-            policy[i, a] = scratch[a]
+            policy[i, a] = improved[a] / kept

@@ -55,7 +55,7 @@ def view(player: SearchPlayer, state: np.void, rng: np.random.Generator) -> View
 
 def _report(search: Search) -> View:
     results = search.results(np.array([0]))
-    legal = np.flatnonzero(search.tree.child[0, 0] != ILLEGAL)
+    legal = np.flatnonzero(search.tree.edge["child"][0, 0] != ILLEGAL)
     lower, upper = results.bounds[0].T
     rows = [
         Candidate(
@@ -68,7 +68,7 @@ def _report(search: Search) -> View:
         for a in legal
     ]
     rows.sort(key=lambda row: (row.action != results.choice[0], -row.visits, -row.prior))
-    proven = PROVEN[int(search.tree.lower[0, 0])] if results.solved[0] else ""
+    proven = PROVEN[int(search.tree.node["lower"][0, 0])] if results.solved[0] else ""
     visits = int(results.visits[0].sum())
     return View(float(results.values[0]), proven, visits, rows, search.principal_variation(0))
 

@@ -36,7 +36,7 @@ def test_search_books_balance(name: str, rule: str) -> None:
     search.begin(np.arange(3), game.reset(3), 40, noisy=True)
     search.run(rollouts(game, 0), rng, per_game=4)
     results = search.results(np.arange(3))
-    assert (search.tree.flying == 0).all()
+    assert (search.tree.edge["flying"] == 0).all()
     assert results.visits.sum(axis=1).tolist() == [40, 40, 40]
     move = play_most_visited(game, search)
     assert search.advance(0, move[0], 40) >= 0

@@ -120,4 +120,4 @@ def test_a_single_position_is_searched_with_several_leaves_and_reuse() -> None:
     for action in search.principal_variation(0)[:2]:
         states = game.step(states, np.array([action]))
     search = player.search(states[0], rng)
-    assert search.tree.visits[0, 0].sum() >= 400
+    assert search.tree.edge["visits"][0, 0].sum() >= 400

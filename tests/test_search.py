@@ -64,10 +64,13 @@ def test_trees_are_node_identical_to_the_plain_twin(name: str, settings: SearchS
         assert search.tree.size[0] == len(twin.order)
         for number, node in enumerate(twin.order):
             assert search.states[0, number].tobytes() == node.state[0].tobytes()
-            assert (search.tree.lower[0, number], search.tree.upper[0, number]) == (node.lower, node.upper)
+            assert (search.tree.node["lower"][0, number], search.tree.node["upper"][0, number]) == (
+                node.lower,
+                node.upper,
+            )
             for action in node.legal:
-                assert search.tree.visits[0, number, action] == node.visits.get(action, 0)
-                assert search.tree.total[0, number, action] == pytest.approx(node.totals.get(action, 0.0))
+                assert search.tree.edge["visits"][0, number, action] == node.visits.get(action, 0)
+                assert search.tree.edge["total"][0, number, action] == pytest.approx(node.totals.get(action, 0.0))
 
 
 @pytest.mark.parametrize("settings", [PUCT, GUMBEL], ids=["puct", "gumbel"])
@@ -76,13 +79,13 @@ def test_visits_add_up_and_virtual_loss_returns_to_zero(settings: SearchSettings
     game = envs.make("connect_four")
     search = searched(game, hashed(game), settings, game.reset(3), 200, per_game)
     tree = search.tree
-    assert (tree.flying == 0).all()
-    assert tree.visits[:, 0].sum(axis=1).tolist() == [200, 200, 200]
+    assert (tree.edge["flying"] == 0).all()
+    assert tree.edge["visits"][:, 0].sum(axis=1).tolist() == [200, 200, 200]
     for b in range(3):
         for node in range(1, tree.size[b]):
-            through = tree.visits[b, tree.parent[b, node], tree.action[b, node]]
-            solved_again = tree.lower[b, node] == tree.upper[b, node]
-            below = tree.visits[b, node].sum()
+            through = tree.edge["visits"][b, tree.node["parent"][b, node], tree.node["action"][b, node]]
+            solved_again = tree.node["lower"][b, node] == tree.node["upper"][b, node]
+            below = tree.edge["visits"][b, node].sum()
             assert through == below + 1 or (solved_again and through > below)
 
 
@@ -96,7 +99,7 @@ def test_proven_bounds_are_true(settings: SearchSettings) -> None:
         search = searched(game, hashed(game), settings, start, 400)
         for node in range(search.tree.size[0]):
             value = values[key(search.states[0, node : node + 1])]
-            assert search.tree.lower[0, node] <= value <= search.tree.upper[0, node]
+            assert search.tree.node["lower"][0, node] <= value <= search.tree.node["upper"][0, node]
 
 
 def key(states: States) -> bytes:
@@ -204,17 +207,17 @@ def test_tree_reuse_finds_the_position_two_plies_on_and_keeps_its_counts() -> No
     node = 0
     for action in line:
         states = game.step(states, np.array([action]))
-        node = int(search.tree.child[0, node, action])
-    before = search.tree.visits[0, node].copy()
+        node = int(search.tree.edge["child"][0, node, action])
+    before = search.tree.edge["visits"][0, node].copy()
     inherited = search.advance(0, states[0], 400)
     assert inherited == before.sum() > 0
-    assert search.tree.visits[0, 0].tolist() == before.tolist()
+    assert search.tree.edge["visits"][0, 0].tolist() == before.tolist()
     assert search.states[0, 0].tobytes() == states[0].tobytes()
     search.run(hashed(game), rng)
-    assert search.tree.visits[0, 0].sum() == 400
+    assert search.tree.edge["visits"][0, 0].sum() == 400
     for n in range(1, search.tree.size[0]):  # every node is where its parent says
-        parent, action = search.tree.parent[0, n], search.tree.action[0, n]
-        assert search.tree.child[0, parent, action] == n
+        parent, action = search.tree.node["parent"][0, n], search.tree.node["action"][0, n]
+        assert search.tree.edge["child"][0, parent, action] == n
         after = game.step(search.states[0, parent : parent + 1], np.array([action]))
         assert after[0].tobytes() == search.states[0, n].tobytes()
 
@@ -270,4 +273,4 @@ def test_policies_are_distributions_over_legal_actions() -> None:
 def test_no_node_is_left_pending() -> None:
     game = envs.make("connect_four")
     search = searched(game, hashed(game), PUCT, game.reset(2), 100, per_game=16)
-    assert not (search.tree.child == kernels.PENDING).any()
+    assert not (search.tree.edge["child"] == kernels.PENDING).any()
