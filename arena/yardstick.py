@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from agents.files import write_atomically
 from agents.players import Player
 from agents.solver import ILLEGAL, Solver
-from envs import States, random_actions
-from envs.connect_four import ConnectFour
+from envs import States
+from envs.connect_four import WIDTH, ConnectFour
 
 PHASES = {"opening": range(6, 12), "middle": range(12, 24), "end": range(24, 36)}  # plies already played
 PER_PHASE = 360
@@ -113,7 +113,8 @@ def _random_games(ply: int, rng: np.random.Generator) -> Iterator[tuple[NDArray[
         state = _GAME.reset(1)
         moves = np.zeros(ply, np.int8)
         for i in range(ply):
-            moves[i] = random_actions(_GAME.legal(state), rng)[0]
+            # not `random_actions`: the file is written again the same, whatever becomes of that
+            moves[i] = (rng.random(WIDTH) * _GAME.legal(state)[0]).argmax()
             state = _GAME.step(state, moves[i : i + 1])
         if not _GAME.terminal(state)[0]:
             yield moves, state

@@ -13,6 +13,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.jit import kernel
+from envs.rng import below
+
 States = NDArray[np.void]  # [B] of `game.dtype`
 
 
@@ -113,8 +116,24 @@ class TerritoryGame(Game, Protocol):
 
 def random_actions(legal: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
     """[B] one uniformly random legal action per row of `legal` [B, A]; 0 where a row has none."""
-    weights = rng.random(legal.shape) * legal
-    return np.asarray(weights.argmax(axis=1))
+    actions = np.empty(len(legal), np.int64)
+    _choose(legal, rng.integers(2**64, size=len(legal), dtype=np.uint64), actions)
+    return actions
+
+
+@kernel
+def _choose(legal, draws, actions):
+    """Without branches, which random data would mispredict."""
+    for i in range(len(legal)):
+        count = 0
+        for a in range(legal.shape[1]):
+            count += legal[i, a]
+        wanted = below(draws[i], count)
+        action, before = 0, 0  # legal actions before `a`
+        for a in range(legal.shape[1]):
+            action += a * (legal[i, a] & (before == wanted))
+            before += legal[i, a]
+        actions[i] = action
 
 
 def square_symmetries(size: int, extra_actions: int = 0) -> Symmetries:
