@@ -24,7 +24,18 @@ from agents.classic import AlphaBeta, best_actions
 from agents.evaluators import Evaluation, Evaluator, uniform_priors
 from agents.players import Player
 from envs import Game, States, random_actions
-from envs.connect_four import HEIGHT, LOST, UNFINISHED, WIDTH, ConnectFour, popcount, winning_cells
+from envs.connect_four import (
+    BOTTOM,
+    COLUMNS,
+    FULL,
+    HEIGHT,
+    LOST,
+    UNFINISHED,
+    WIDTH,
+    ConnectFour,
+    popcount,
+    winning_cells,
+)
 from envs.jit import kernel
 
 ILLEGAL, UNKNOWN = -128, -127  # in the answers: not playable; not found within the node limit
@@ -32,9 +43,6 @@ NO_LIMIT = 2**62  # nodes
 
 _CELLS = WIDTH * HEIGHT
 _ONE, _32, _LOW_32, _GOLDEN_32 = np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0x9E3779B1)
-_COLUMNS = np.array([((1 << HEIGHT) - 1) << 7 * x for x in range(WIDTH)], np.uint64)
-_BOTTOM = np.uint64(sum(1 << 7 * x for x in range(WIDTH)))
-_FULL = np.uint64(sum(((1 << HEIGHT) - 1) << 7 * x for x in range(WIDTH)))
 _CENTRE_LAST = np.array([0, 6, 1, 5, 2, 4, 3])  # of equally good moves the one nearest to the centre is tried first
 
 # A table entry is `key << 12 | (lower + 21) << 6 | 21 - upper`, so that 0 says nothing about the empty board. The key,
@@ -53,7 +61,7 @@ def _slot(key, size):
 @kernel
 def _not_losing(own, mask):
     """Bitboard of the moves after which the other side cannot win at once; 0 when it always can."""
-    moves = (mask + _BOTTOM) & _FULL
+    moves = (mask + BOTTOM) & FULL
     threats = winning_cells(mask ^ own, mask)
     forced = moves & threats
     if forced != np.uint64(0):
@@ -71,7 +79,7 @@ def _order(own, mask, moves, row):
     """
     count = 0
     for centrality in range(WIDTH):
-        move = moves & _COLUMNS[_CENTRE_LAST[centrality]]
+        move = moves & COLUMNS[_CENTRE_LAST[centrality]]
         if move == np.uint64(0):
             continue
         cells = popcount(winning_cells(own | move, mask | move))
@@ -145,7 +153,7 @@ def _reaches(own, mask, left, target, table, moves, budget):
 @kernel
 def _solve(own, mask, left, bound, table, moves, budget):
     """The score for the side to move, clipped to [-bound, bound], or UNKNOWN."""
-    if winning_cells(own, mask) & (mask + _BOTTOM) != np.uint64(0):
+    if winning_cells(own, mask) & (mask + BOTTOM) != np.uint64(0):
         return min(bound, (left + 1) // 2)
     lower, upper = -min(bound, left // 2), min(bound, (left - 1) // 2)
     while lower < upper:
@@ -182,13 +190,13 @@ def _action_values(states, bound, node_limit, table, moves, out):
     visited = 0
     for i in range(len(states)):
         own, mask, left = states[i]["own"], states[i]["mask"], _CELLS - states[i]["ply"]
-        playable = (mask + _BOTTOM) & _FULL
+        playable = (mask + BOTTOM) & FULL
         if states[i]["status"] != UNFINISHED:
             playable = np.uint64(0)
         wins = winning_cells(own, mask)
         budget[0] = node_limit
         for x in range(WIDTH):
-            move = playable & _COLUMNS[x]
+            move = playable & COLUMNS[x]
             if move == np.uint64(0):
                 out[i, x] = ILLEGAL
             elif move & wins != np.uint64(0):

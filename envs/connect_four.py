@@ -24,14 +24,11 @@ from numpy.typing import NDArray
 from envs import text
 from envs.game import States, Symmetries
 from envs.jit import kernel
-from envs.rng import GOLDEN, below
+from envs.rng import GOLDEN, mix
 
 WIDTH, HEIGHT = 7, 6
-UNFINISHED, LOST, DRAWN = (
-    0,
-    1,
-    2,
-)  # `status`, for the side to move: the side that has just moved made four, or filled the board
+# `status`, for the side to move: the side that has just moved made four, or filled the board
+UNFINISHED, LOST, DRAWN = 0, 1, 2
 
 DTYPE = np.dtype(
     [
@@ -46,10 +43,11 @@ DTYPE = np.dtype(
     align=True,
 )  # no padding is left: equal states are equal bytes
 
-_ONE, _COLUMN_BITS = np.uint64(1), np.uint64(7)
-_BOTTOM = np.uint64(sum(1 << 7 * x for x in range(WIDTH)))  # lowest cell of every column
+_ONE, _THREE, _SEVEN = np.uint64(1), np.uint64(3), np.uint64(7)
+COLUMNS = np.array([((1 << HEIGHT) - 1) << 7 * x for x in range(WIDTH)], np.uint64)  # playable cells of each column
+BOTTOM = np.uint64(sum(1 << 7 * x for x in range(WIDTH)))  # lowest cell of every column
 _TOP = np.uint64(sum(1 << (7 * x + HEIGHT - 1) for x in range(WIDTH)))  # highest playable cell of every column
-_FULL = np.uint64(sum(((1 << HEIGHT) - 1) << 7 * x for x in range(WIDTH)))
+FULL = np.uint64(sum(((1 << HEIGHT) - 1) << 7 * x for x in range(WIDTH)))
 
 
 @kernel
@@ -76,7 +74,7 @@ def winning_cells(stones, mask):
         pair = (stones >> d) & (stones >> d2)
         cells |= pair & (stones << d)
         cells |= pair & (stones >> d3)
-    return cells & (_FULL ^ mask)
+    return cells & (FULL ^ mask)
 
 
 @kernel
@@ -95,7 +93,7 @@ def _step(states, actions, out):
         out[i] = states[i]
         if states[i]["status"] != UNFINISHED:
             continue
-        column = np.uint64(actions[i]) * _COLUMN_BITS
+        column = np.uint64(actions[i]) * _SEVEN
         mask = states[i]["mask"]
         move = (mask + (_ONE << column)) & (((_ONE << np.uint64(HEIGHT)) - _ONE) << column)
         mover = states[i]["own"] | move
@@ -108,7 +106,7 @@ def _step(states, actions, out):
         out[i]["last"] = (HEIGHT - height) * WIDTH + actions[i]
         if has_four(mover):
             out[i]["status"] = LOST
-        elif mask == _FULL:
+        elif mask == FULL:
             out[i]["status"] = DRAWN
 
 
@@ -140,7 +138,7 @@ def _open_lines(stones, others):
     worth = 0.0
     for shift in (1, 6, 7, 8):
         d = np.uint64(shift)
-        free = _FULL ^ others
+        free = FULL ^ others
         starts = free & (free >> d) & (free >> (d + d)) & (free >> (d + d + d))
         while starts != np.uint64(0):
             start = starts & (~starts + _ONE)
@@ -166,23 +164,31 @@ def _heuristic(states, out):
 
 @kernel
 def _rollout(states, seeds, out):
+    """Three random bits name a column; the eighth name and full columns are drawn again, which leaves the rest uniform."""
     for i in range(len(states)):
         own, mask = states[i]["own"], states[i]["mask"]
-        counter = seeds[i]
+        counter, bits, draws = seeds[i], np.uint64(0), 0
         sign = 1.0  # of the side to move in (own, mask), against the side to move in states[i]
         result = 0.0
         if states[i]["status"] == LOST:
             result = -1.0
-        while states[i]["status"] == UNFINISHED and mask != _FULL:
-            moves = (mask + _BOTTOM) & _FULL
-            counter += GOLDEN
-            for _ in range(below(counter, popcount(moves))):
-                moves &= moves - _ONE
-            mover = own | (moves & (~moves + _ONE))
+        while states[i]["status"] == UNFINISHED and mask != FULL:
+            if draws == 0:
+                counter += GOLDEN
+                bits, draws = mix(counter), 21
+            column = bits & _SEVEN
+            bits >>= _THREE
+            draws -= 1
+            if column == _SEVEN:
+                continue
+            move = (mask + BOTTOM) & COLUMNS[column]
+            if move == np.uint64(0):
+                continue
+            mover = own | move
             if has_four(mover):
                 result = sign
                 break
-            mask |= mover
+            mask |= move
             own = mask ^ mover
             sign = -sign
         out[i] = result

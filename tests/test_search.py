@@ -179,7 +179,7 @@ def test_agreement_with_perfect_play_rises_with_simulations() -> None:
     values = exact_values(game)
     states = np.concatenate([random_position(game, plies=2, seed=s) for s in range(60)])
     kept = []
-    for simulations in (10, 60, 1000):
+    for simulations in (10, 60, 3000):
         search = searched(game, rollouts(game, 0), PUCT, states, simulations)
         after = game.step(states, search.results(np.arange(len(states))).choice)
         kept.append(np.mean([values[key(after[[i]])] == -values[key(states[[i]])] for i in range(len(states))]))
