@@ -77,6 +77,8 @@ def test_scores_are_those_of_exhaustive_search(ply: int) -> None:
 def test_outcomes_are_the_signs_of_scores(ply: int) -> None:
     states = random_positions(ply, 30)
     scores, outcomes, values = Solver().scores(states), Solver().action_values(states), Solver().values(states)
+    going = ~GAME.terminal(states)
+    np.testing.assert_array_equal(Solver().position_scores(states)[going], scores.max(axis=1)[going])
     legal = GAME.legal(states)
     np.testing.assert_array_equal(outcomes[legal], np.sign(scores[legal]))
     assert (outcomes[~legal] == ILLEGAL).all()
