@@ -211,10 +211,10 @@ def _action_values(states, bound, node_limit, table, moves, out):
 class Solver:
     """Exact scores and values, and the table that remembers them from call to call.
 
-    From ply 12 on a position is scored in 0.05 s on average, 0.7 s at worst of 150, all its moves in 0.15 s; before, a single one can take
-    many seconds, and the empty board takes a quarter of an hour (November 2026). `node_limit` bounds the nodes visited
-    for each state: what is not found within it is UNKNOWN. Some seven million nodes are visited in a second. One solver
-    serves one thread.
+    From ply 12 on a position is scored in 0.05 s on average, 0.7 s at worst of 150, all its moves in 0.15 s (November
+    2026); before, a single one can take many seconds, and the empty board takes a quarter of an hour. `node_limit`
+    bounds the nodes visited for each state: what is not found within it is UNKNOWN. Some seven million nodes are visited
+    in a second. One solver serves one thread.
     """
 
     def __init__(self, log2_entries: int = 22) -> None:
