@@ -121,13 +121,13 @@ class Perfect:
         while len(levels[-1]):
             rows, actions = np.nonzero(game.legal(levels[-1]))
             children = game.step(levels[-1][rows], actions)
-            levels.append(children[np.unique(self._keys(children), return_index=True)[1]])
+            levels.append(children[np.unique(positions(children), return_index=True)[1]])
         for states in reversed(levels):
             rows, actions = np.nonzero(game.legal(states))
             children = game.step(states[rows], actions)
             values = np.full((len(states), game.num_actions), -np.inf)
             values[rows, actions] = -self._values(children)
-            self.table.update(zip((key.tobytes() for key in self._keys(states)), values, strict=True))
+            self.table.update(zip((key.tobytes() for key in positions(states)), values, strict=True))
 
     def __call__(self, states: States, rng: np.random.Generator) -> NDArray[np.int64]:
         return random_actions(best_actions(self.action_values(states)), rng)
@@ -138,7 +138,7 @@ class Perfect:
         A result counts one more than the plies by which the game ends before the longest possible one: sooner wins and
         later losses are better.
         """
-        return np.array([self.table[key.tobytes()] for key in self._keys(states)])
+        return np.array([self.table[key.tobytes()] for key in positions(states)])
 
     def _values(self, states: States) -> NDArray[np.float64]:
         """[B] on the scale of `action_values`, of positions that have ended or stand in the table."""
@@ -148,8 +148,8 @@ class Perfect:
             values[going] = self.action_values(states[going]).max(axis=1)
         return values
 
-    @staticmethod
-    def _keys(states: States) -> States:
-        """The states without `last`, packed: equal bytes are equal positions."""
-        names = [name for name in states.dtype.names or () if name != "last"]
-        return np.asarray(repack_fields(states[names]))
+
+def positions(states: States) -> States:
+    """The states without `last`, packed: equal bytes are equal positions."""
+    names = [name for name in states.dtype.names or () if name != "last"]
+    return np.asarray(repack_fields(states[names]))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.classic import positions
 from agents.players import Player
 from envs import Game, States, random_actions
 
@@ -73,7 +74,7 @@ def random_openings(game: Game, count: int, plies: int, rng: np.random.Generator
             moves[:, ply] = random_actions(game.legal(states), rng)
             states = game.step(states, moves[:, ply])
         for i in np.flatnonzero(~game.terminal(states)):
-            found.setdefault(game.board(states[[i]]).tobytes(), (states[i].copy(), tuple(moves[i].tolist())))
+            found.setdefault(positions(states[[i]]).tobytes(), (states[i].copy(), tuple(moves[i].tolist())))
         if len(found) >= count:
             break
     if not found:

@@ -21,6 +21,7 @@ import inspect
 import re
 from collections.abc import Callable
 
+from envs import adapters
 from envs.connect_four import ConnectFour
 from envs.game import Game, States, Symmetries, TerritoryGame, random_actions
 from envs.go import Go
@@ -39,9 +40,12 @@ GAMES: dict[str, Callable[..., Game]] = {
 def make(spec: str, **options: object) -> Game:
     """The game that `spec` names: `connect_four`, `go9` (short for `go:size=9`), `go:size=9,komi=5.5`.
 
+    What follows `openspiel:` or `pettingzoo:` is for that library: `openspiel:breakthrough(rows=6,columns=6)`.
     `options` are further options of the game, as keywords. ValueError names what is wrong and what there is.
     """
     name, _, listed = spec.partition(":")
+    if name in adapters.LIBRARIES:
+        return adapters.make(name, listed, options)
     if sized := re.fullmatch(r"([a-z_]+?)(\d+)", name):
         name, options = sized[1], {"size": int(sized[2]), **options}
     if name not in GAMES:
