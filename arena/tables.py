@@ -95,6 +95,7 @@ def games() -> None:
     console = Console(emoji=False)
     console.print(table)
     console.print("Go of any size from 2 to 19: go7, go:size=13,komi=6.5,superko=simple")
+    console.print("Games of other libraries: openspiel:breakthrough(rows=6,columns=6), pettingzoo:chess_v6")
 
 
 def _game_of(name: str, players: list[str]) -> Game:

@@ -49,9 +49,9 @@ def make(spec: str, **options: object) -> Game:
     if sized := re.fullmatch(r"([a-z_]+?)(\d+)", name):
         name, options = sized[1], {"size": int(sized[2]), **options}
     if name not in GAMES:
-        near = difflib.get_close_matches(name, GAMES, n=1)
+        near = difflib.get_close_matches(name, [*GAMES, *adapters.LIBRARIES], n=1)
         hint = f"; did you mean '{near[0]}'?" if near else "."
-        raise ValueError(f"there is no game '{spec}'{hint} Games: {', '.join(GAMES)}")
+        raise ValueError(f"there is no game '{spec}'{hint} Games: {', '.join(GAMES)}, openspiel:NAME, pettingzoo:NAME")
     for item in filter(None, listed.split(",")):
         key, equals, value = item.partition("=")
         if not equals:

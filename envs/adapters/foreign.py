@@ -28,6 +28,7 @@ PLAYING, OVER = 0, 1  # `over`
 SKIP = "skip"
 MOST_MOVES = 1024  # a game that may be longer is a draw here, unless its parameter max_moves says another number
 MOST_ACTIONS = 2**15 - 2  # a move and `skip` are i2
+MOST_LEVELS = 16  # of a thermometer that makes counts and fractions binary
 KEPT = 4096  # positions; a few kilobytes each, tens of them for PettingZoo's chess and Go
 
 
@@ -75,7 +76,11 @@ class Rules(Protocol[Position]):
         ...
 
     def board(self, position: Position) -> NDArray[np.int8]:
-        """[H, W] as in `Game.board`; all 0 where the library does not tell."""
+        """[H, W] as in `Game.board`; all 0 where it is not known how to tell."""
+        ...
+
+    def last(self, before: Position, after: Position) -> int:
+        """Flat index on `board` of the stone that the move between two positions placed; -1 where it is not known."""
         ...
 
     def text(self, position: Position) -> str:
@@ -236,7 +241,7 @@ class ForeignGame(Generic[Position]):
         if not over and not skipping and not self.rules.names:
             texts = {action: self.rules.move_text(position, action) for action in self.rules.legal(position)}
             told = [f"{action}={move}" for action, move in texts.items() if move != str(action)]
-            lines += textwrap.wrap(" ".join(told), 100)
+            lines += textwrap.wrap(" ".join(told), 78)
         return "\n".join(lines)
 
     @cached_property
@@ -248,9 +253,9 @@ class ForeignGame(Generic[Position]):
         """Play `action`, in the record itself."""
         mover = int(state["to_play"])
         state["ply"] += 1
-        state["last"] = -1
         state["to_play"] = 1 - mover
         if action == self._skip:
+            state["last"] = -1
             return
         before = self._position(state)
         position = self.rules.copy(before)
@@ -258,10 +263,7 @@ class ForeignGame(Generic[Position]):
         state["moves"][state["length"]] = action
         state["length"] += 1
         self._recent.put(_key(state["moves"][: state["length"]]), position)
-        stone = 1 - 2 * mover
-        placed = np.flatnonzero((self.rules.board(position) == stone) & (self.rules.board(before) != stone))
-        if len(placed) == 1:
-            state["last"] = placed[0]
+        state["last"] = self.rules.last(before, position)
         player = self.rules.player(position)
         if player < 0:
             for_first = self.rules.result(position)

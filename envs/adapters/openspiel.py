@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.adapters.foreign import MOST_MOVES, plain, whole_number
+from envs.adapters.foreign import MOST_LEVELS, MOST_MOVES, plain, whole_number
 
 try:
     import pyspiel
@@ -29,7 +29,36 @@ ALTERNATING = frozenset(
     {"antichess", "breakthrough", "chess", "clobber", "connect_four", "crazyhouse", "go", "gomoku", "havannah", "hex"}
     | {"hive", "mnk", "nim", "othello", "pentago", "shogi", "tic_tac_toe", "xiangqi", "y"}
 )
-_LEVELS = 16  # at most, of the thermometer that makes counts and fractions binary
+
+
+class _Stones(NamedTuple):
+    """Channels of the first player's observation tensor that hold stones."""
+
+    first: slice
+    second: slice
+    bottom_up: bool = False  # row 0 is the lowest
+
+
+REARRANGING = ("egocentric", "egocentric_obs_tensor", "plain_obs_tensor")  # parameters that change channels
+_0, _1, _2 = slice(0, 1), slice(1, 2), slice(2, 3)
+STONES = {
+    "amazons": _Stones(_2, _1),
+    "breakthrough": _Stones(_0, _1),
+    "checkers": _Stones(slice(0, 2), slice(2, 4)),  # men and kings
+    "clobber": _Stones(_0, _1),
+    "connect_four": _Stones(_0, _1, bottom_up=True),
+    "go": _Stones(_0, _1, bottom_up=True),
+    "gomoku": _Stones(_0, _1),
+    "havannah": _Stones(_0, _1),
+    "hex": _Stones(slice(5, 9), slice(0, 4)),  # by the edges they are connected to
+    "lines_of_action": _Stones(_0, _1, bottom_up=True),
+    "mnk": _Stones(_2, _1),
+    "nine_mens_morris": _Stones(_0, _1),
+    "othello": _Stones(_1, _2),
+    "pentago": _Stones(_0, _1),
+    "tic_tac_toe": _Stones(_2, _1),
+    "y": _Stones(_0, _1),
+}
 _SURVEYED = 2000  # plies of random play from which names and levels are read
 
 
@@ -53,6 +82,8 @@ class OpenSpiel:
         self._tells = kind.provides_observation_tensor
         self.shape = _planes(self._game.observation_tensor_shape()) if self._tells else (0, 1, 1)
         self._first: int = self.start().current_player()
+        usual = self._first == 0 and not any(self._game.get_parameters().get(key) for key in REARRANGING)
+        self._stones = STONES.get(kind.short_name) if usual else None
 
     @cached_property
     def levels(self) -> tuple[float, ...]:
@@ -61,8 +92,8 @@ class OpenSpiel:
         (1,) where observations are binary.
         """
         values = self._survey.values[1:]
-        if len(values) > _LEVELS:
-            values = values[np.unique(np.geomspace(1, len(values), _LEVELS).round().astype(int)) - 1]
+        if len(values) > MOST_LEVELS:
+            values = values[np.unique(np.geomspace(1, len(values), MOST_LEVELS).round().astype(int)) - 1]
         return tuple(values.tolist()) or (1.0,)
 
     @cached_property
@@ -105,7 +136,16 @@ class OpenSpiel:
         return np.array(position.observation_tensor(player ^ self._first), np.float32).reshape(self.shape)
 
     def board(self, position: Any) -> NDArray[np.int8]:
-        return np.zeros(self.shape[1:], np.int8)
+        """From the channels of `STONES`; zeros for other games."""
+        if self._stones is None:
+            return np.zeros(self.shape[1:], np.int8)
+        tensor = self.tensor(position, 0)
+        own, other = (tensor[channels].sum(axis=0) for channels in self._stones[:2])
+        board = np.asarray(own - other, np.int8)
+        return board[::-1] if self._stones.bottom_up else board
+
+    def last(self, before: Any, after: Any) -> int:
+        return -1
 
     def text(self, position: Any) -> str:
         return str(position)
@@ -155,12 +195,10 @@ def _load(name: str, options: Mapping[str, object]) -> tuple[Any, int]:
             raise ValueError(f"OpenSpiel has no game '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
         wanted = parameters.pop("max_moves", None)
         game = pyspiel.load_game(pyspiel.game_parameters_to_string(parameters))
-    except pyspiel.SpielError as error:
-        raise ValueError(f"openspiel:{name}: {str(error).splitlines()[0]}") from None
+    except (pyspiel.SpielError, IndexError) as error:  # IndexError: a parameter that has no default is missing
+        raise ValueError(f"openspiel:{name} cannot be loaded: {str(error).splitlines()[0]}") from None
     if misfit := _misfit(game):
-        raise ValueError(
-            f"openspiel:{name} {misfit}; only two-player, zero-sum, deterministic board games can be played"
-        )
+        raise ValueError(f"openspiel:{name} {misfit}: only deterministic games of two without secrets can be searched")
     longest = game.max_game_length()
     if wanted is None:
         return game, min(longest, MOST_MOVES)

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.adapters.foreign import MOST_MOVES, whole_number
+from envs.adapters.foreign import MOST_LEVELS, MOST_MOVES, whole_number
 
 try:
     import pettingzoo
@@ -92,7 +92,7 @@ def _tictactoe_board(env: Any) -> NDArray[np.int8]:
 
 
 def _by_number(cells: NDArray[np.int64]) -> NDArray[np.int8]:
-    return np.asarray(np.array([0, 1, -1], np.int8)[cells])
+    return np.array([0, 1, -1], np.int8)[cells]
 
 
 def _set_go_board_size(env: Any) -> None:
@@ -130,9 +130,8 @@ class PettingZoo:
         env = self.start().env
         self.num_actions, space = _spaces(self.name, env)
         self._agents = sorted(env.possible_agents, key=lambda agent: bool(agent != env.agent_selection))
-        self._whole = space.dtype is not None and space.dtype.kind in "biu" and len(space.shape) <= 3
-        self.shape = _channels_first(np.zeros(space.shape)).shape if self._whole else (0, 1, 1)
-        self.levels = _levels(space) if self._whole else (1.0,)
+        self.levels = _levels(space)
+        self.shape = _channels_first(np.zeros(space.shape)).shape if self.levels else (0, 1, 1)
         if not self._known and self._depends_on_seed():
             raise ValueError(f"{self.name} leaves something to chance: its games differ with the seed")
 
@@ -178,12 +177,18 @@ class PettingZoo:
         return int(first)
 
     def tensor(self, position: Played, player: int) -> NDArray[np.generic]:
-        if not self._whole:
-            raise ValueError(f"{self.name} observes no planes of whole numbers: it can be searched, not learned from")
+        if not self.levels:
+            raise ValueError(f"{self.name} observes no planes of small numbers: it can be searched, not learned from")
         return _channels_first(np.asarray(position.env.observe(self._agents[player])["observation"]))
 
     def board(self, position: Played) -> NDArray[np.int8]:
         return self._known.board(position.env) if self._known else np.zeros(self.shape[1:], np.int8)
+
+    def last(self, before: Played, after: Played) -> int:
+        """Where the mover has a stone it had not; castling places two, so none is marked."""
+        stone = 1 if self.player(before) == 0 else -1
+        placed = np.flatnonzero((self.board(after) == stone) & (self.board(before) != stone))
+        return int(placed[0]) if len(placed) == 1 else -1
 
     def text(self, position: Played) -> str:
         """What the environment writes, else its board; a cell's action is its row's number plus its column's."""
@@ -267,8 +272,11 @@ def _spaces(name: str, env: Any) -> tuple[int, Box]:
 
 
 def _levels(space: Box) -> tuple[float, ...]:
-    """Every whole number above the least."""
-    return tuple(float(level) for level in range(int(space.low.min()) + 1, int(space.high.max()) + 1))
+    """Every number that observations can hold but the least; none if they are not planes of a few whole numbers."""
+    if space.dtype is None or space.dtype.kind not in "biu" or len(space.shape) > 3:
+        return ()
+    least, most = int(space.low.min()), int(space.high.max())
+    return tuple(float(level) for level in range(least + 1, most + 1)) if most - least <= MOST_LEVELS else ()
 
 
 def _channels_first(observation: NDArray[np.generic]) -> NDArray[np.generic]:
