@@ -133,6 +133,9 @@ def same_game_as_openspiel(spec: str, seed: int) -> int:
         player = first ^ int(states["to_play"][0])
         legal = np.flatnonzero(game.legal(states)[0]).tolist()
         np.testing.assert_array_equal(game.legal(states), rebuilt.legal(states))
+        if len(game.rules.levels) == 1:  # binary already
+            seen = game.observe(states)[0, : game.rules.shape[0]]
+            np.testing.assert_array_equal(seen.reshape(-1), state.observation_tensor(player))
         if state.is_terminal():
             assert action == -1
             assert game.returns(states)[0] == state.returns()[player]
@@ -409,8 +412,8 @@ def test_a_match_is_played_and_scored() -> None:
     for spec in ("openspiel:tic_tac_toe", "openspiel:dots_and_boxes", "pettingzoo:tictactoe_v3"):
         game = make(spec)
         rng = np.random.default_rng(0)
-        openings = random_openings(game, 10, 1, rng)
-        assert len(set(openings.actions)) == len(openings.actions) >= 9
+        openings = random_openings(game, 5, 1, rng)
+        assert len(set(openings.actions)) == len(openings.actions) == 5
         match = play_match(game, make_player(game, "mcts:200"), make_player(game, "random"), openings, rng)
         assert match.score > 0.8, spec
 

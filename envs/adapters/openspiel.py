@@ -1,6 +1,8 @@
 """Games of OpenSpiel (Lanctot et al. 2019): two players, zero-sum, deterministic, perfect information, won, drawn or lost.
 
-The name is OpenSpiel's own with its parameters: `tic_tac_toe`, `breakthrough(rows=6,columns=6)`, `misere(game=nim())`.
+The name is OpenSpiel's own with its parameters: `tic_tac_toe`, `breakthrough(rows=6,columns=6)`, `misere(game=nim())`;
+games written in Python count too, once their module is imported. What else OpenSpiel has is refused with the reason.
+
 One parameter is ours: `max_moves`, the moves after which an unfinished game is a draw. Without it that is OpenSpiel's
 own limit, or 1024 where OpenSpiel allows more (chess and its kin, shogi, Chinese checkers, cursor Go).
 
@@ -10,6 +12,7 @@ The player who moves first is player 0 here: White in chess, whom OpenSpiel call
 from __future__ import annotations
 
 import difflib
+import random
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -171,8 +174,6 @@ class OpenSpiel:
 
 def _random_play(game: Any, plies: int) -> Iterator[Any]:
     """The states of seeded random games, at least `plies` of them."""
-    import random
-
     rng, seen = random.Random(0), 0
     while seen < plies:
         state = game.new_initial_state()
