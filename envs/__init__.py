@@ -25,6 +25,7 @@ from envs import adapters
 from envs.connect_four import ConnectFour
 from envs.game import Game, States, Symmetries, TerritoryGame, random_actions
 from envs.go import Go
+from envs.hex import Hex
 from envs.tictactoe import TicTacToe
 
 __all__ = ["GAMES", "Game", "States", "Symmetries", "TerritoryGame", "make", "random_actions"]
@@ -34,6 +35,7 @@ GAMES: dict[str, Callable[..., Game]] = {
     "tictactoe": TicTacToe,
     "connect_four": ConnectFour,
     "go": Go,
+    "hex": Hex,
 }
 
 

@@ -22,7 +22,13 @@ from numpy.typing import NDArray
 import envs
 from envs import Game, States, random_actions
 
-SPECS = {"tictactoe": ["tictactoe"], "connect_four": ["connect_four"], "go": ["go5", "go9", "go5:superko=simple"]}
+SPECS = {
+    "tictactoe": ["tictactoe"],
+    "connect_four": ["connect_four"],
+    "go": ["go5", "go9", "go5:superko=simple"],
+    "hex": ["hex5", "hex11", "hex4:swap=false"],
+}
+ARRANGED = {"breakthrough"}  # games that begin with pieces on the board
 GAMES = [envs.make(spec) for specs in SPECS.values() for spec in specs]
 GOLDEN = Path(__file__).parent / "golden"
 STONES = {1: "X", -1: "O"}
@@ -80,11 +86,14 @@ def test_shapes_and_types(game: Game) -> None:
 @every_game
 def test_the_start(game: Game) -> None:
     states = game.reset(3)
-    assert not game.board(states).any()
     assert (states["to_play"] == 0).all()
     assert (states["ply"] == 0).all()
     assert (states["last"] == -1).all()
-    assert game.legal(states).all()
+    arranged = game.name.partition(":")[0] in ARRANGED
+    assert (game.board(states) != 0).any(axis=(1, 2)).tolist() == [arranged] * 3
+    if not arranged:
+        refused = {game.action_name(action) for action in np.flatnonzero(~game.legal(states).all(axis=0)).tolist()}
+        assert refused <= {"swap"}, "all may be played on an empty board but Hex's swap"
 
 
 @every_game
