@@ -132,7 +132,9 @@ def _trained(game: Game, spec: str) -> Player:
     agent = load_agent(find_agent(Path(path)))
     if agent.game.name != game.name:
         raise ValueError(f"{path} plays {agent.game.name}, not {game.name}")
-    runtime = create(game, agent.network, resolve(game, agent.network, RuntimeSettings(precision="fp32"), 1))
+    runtime = create(
+        game, agent.network, resolve(game, agent.network, RuntimeSettings(engine="torch", precision="fp32"), 1)
+    )
     runtime.load(agent.weights)
     evaluate = network_evaluator(game, runtime)
     simulations = int(number) if number else agent.simulations

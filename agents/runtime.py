@@ -1,13 +1,14 @@
 """The one seam between the agents and whatever runs their network.
 
 A `Runtime` maps binary planes to policies and values and takes new weights at any time. Torch on the CPU and on CUDA
-live here; others (OpenVINO, ONNX) can stand beside them behind the same two methods.
+lives here, OpenVINO in `openvino_runtime.py`; others can stand beside them behind the same two methods.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from importlib import util
 from typing import Literal, Protocol
 
 import numpy as np
@@ -23,13 +24,16 @@ from envs import Game, States
 
 
 class RuntimeSettings(Section):
-    """Where and in which precision the network runs during play."""
+    """Where, by what and in which precision the network runs during play."""
 
+    engine: Literal["auto", "torch", "openvino"] = Field(
+        "auto", description="auto: the fastest one, measured at the start; openvino: on the CPU, an optional extra"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: the faster one, measured at the start"
     )
-    threads: int = Field(0, ge=0, description="threads of torch on the CPU; 0: one per core")
+    threads: int = Field(0, ge=0, description="threads of the network on the CPU; 0: one per core")
 
 
 class Runtime(Protocol):
@@ -83,27 +87,63 @@ def network_evaluator(game: Game, runtime: Runtime) -> Evaluator:
 
 
 def resolve(game: Game, network: NetworkSettings, settings: RuntimeSettings, batch: int) -> RuntimeSettings:
-    """`settings` with every "auto" decided; precision on the CPU by timing both at the given batch size."""
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
+    """`settings` with every "auto" decided: what is fastest at the given batch size, where there is a choice.
+
+    ValueError where the settings ask for what this machine has not.
+    """
+    choices = candidates(settings)
+    if len(choices) == 1:
+        return choices[0]
+    runtimes = [create(game, network, choice) for choice in choices]
+    # Interleaved, and the best of many: another program may take the machine at any moment.
+    rounds = [[_seconds(runtime, game, batch) for runtime in runtimes] for _ in range(12)]
+    best = np.min(rounds, axis=0)
+    # half precision, and a library beside torch, have to be worth it
+    handicap = [1.0 if choice.precision == "fp32" and choice.engine == "torch" else 1.25 for choice in choices]
+    return choices[int(np.argmin(best * handicap))]
+
+
+def candidates(settings: RuntimeSettings) -> list[RuntimeSettings]:
+    """Every way to run a network that `settings` leave open on this machine, torch in full precision first."""
+    cuda, openvino = torch.cuda.is_available(), util.find_spec("openvino") is not None
+    if settings.engine == "openvino" and settings.device == "cuda":
+        raise ValueError("runtime.engine is openvino, which runs on the CPU here: set runtime.device to cpu")
+    if settings.device == "cuda" and not cuda:
         raise ValueError("runtime.device is cuda but torch sees no CUDA device; use auto or cpu")
-    precision = settings.precision
-    if precision == "auto" and device == "cuda":
-        precision = "bf16"
-    elif precision == "auto":
-        full, half = (TorchRuntime(game, network, precision=name) for name in ("fp32", "bf16"))
-        # Interleaved, and the best of many: another program may take the machine at any moment.
-        times = [(_seconds(full, game, batch), _seconds(half, game, batch)) for _ in range(12)]
-        fastest_full, fastest_half = (min(column) for column in zip(*times, strict=True))
-        precision = "bf16" if fastest_half < 0.8 * fastest_full else "fp32"
-    return settings.model_copy(update={"device": device, "precision": precision})
+    if settings.engine == "openvino" and not openvino:
+        raise ValueError("runtime.engine is openvino, which is not installed: pip install openvino, or use auto")
+    if cuda and settings.device != "cpu" and settings.engine != "openvino":
+        precision = "bf16" if settings.precision == "auto" else settings.precision
+        return [settings.model_copy(update={"engine": "torch", "device": "cuda", "precision": precision})]
+    engines = [settings.engine] if settings.engine != "auto" else ["torch", "openvino"] if openvino else ["torch"]
+    found = []
+    for engine in engines:
+        if settings.precision != "auto":
+            precisions = [settings.precision]
+        elif engine == "torch":
+            precisions = ["fp32", "bf16"]
+        else:
+            precisions = [_best_openvino_precision()]
+        found += [
+            settings.model_copy(update={"engine": engine, "device": "cpu", "precision": precision})
+            for precision in precisions
+        ]
+    return found
 
 
 def create(game: Game, network: NetworkSettings, settings: RuntimeSettings) -> Runtime:
     """The runtime for resolved settings."""
+    if settings.engine == "openvino":
+        from agents.openvino_runtime import OpenVINORuntime
+
+        return OpenVINORuntime(game, network, precision=settings.precision, threads=settings.threads)
     return TorchRuntime(game, network, device=settings.device, precision=settings.precision)
+
+
+def _best_openvino_precision() -> Literal["fp32", "bf16"]:
+    from agents.openvino_runtime import has_bf16
+
+    return "bf16" if has_bf16() else "fp32"
 
 
 def set_threads(settings: RuntimeSettings) -> None:

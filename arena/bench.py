@@ -12,7 +12,7 @@ from rich.table import Table
 
 import envs
 from agents.evaluators import uniform
-from agents.runtime import TorchRuntime, network_evaluator, resolve, set_threads
+from agents.runtime import Runtime, RuntimeSettings, candidates, create, network_evaluator, resolve, set_threads
 from agents.search import Search
 from arena.config import Config
 from arena.learner import Learner
@@ -25,8 +25,8 @@ T = TypeVar("T")
 class Measured(NamedTuple):
     """Speeds a second, of one config on one machine."""
 
-    ceiling: dict[tuple[str, int], float]  # network positions/s by (precision, batch): the median of many calls
-    precision: str  # the one self-play used
+    ceiling: dict[tuple[str, int], float]  # network positions/s by (runtime, batch): the median of many calls
+    runtime: str  # the one self-play used
     simulations: float  # self-play
     evaluations: float  # self-play: positions sent to the network
     network_share: float  # of self-play time
@@ -37,7 +37,7 @@ class Measured(NamedTuple):
     @property
     def ratio(self) -> float:
         """Self-play evaluations over what the network alone could do at the same batch and precision."""
-        return self.evaluations / max(v for (p, b), v in self.ceiling.items() if p == self.precision)
+        return self.evaluations / max(speed for (name, _), speed in self.ceiling.items() if name == self.runtime)
 
 
 def bench(config: Config, *, seconds: float, console: Console) -> Measured:
@@ -47,13 +47,16 @@ def bench(config: Config, *, seconds: float, console: Console) -> Measured:
     slots = config.selfplay.slots
     runtime = resolve(game, config.network, config.runtime, slots)
     with console.status("network"):
+        open_choice = config.runtime.model_copy(update={"engine": "auto", "precision": "auto"})
+        choices = {_name(choice): create(game, config.network, choice) for choice in candidates(open_choice)}
+        choices.setdefault(_name(runtime), create(game, config.network, runtime))
         ceiling = {
-            (precision, batch): _network(game, config, precision, batch, seconds / 4)
+            (name, batch): _network(game, engine, batch, seconds / 4)
             for batch in (1, 64, slots, 2 * slots)
-            for precision in ("fp32", "bf16")
+            for name, engine in choices.items()
         }
     with console.status("self-play"):
-        engine = TorchRuntime(game, config.network, device=runtime.device, precision=runtime.precision)
+        engine = choices[_name(runtime)]
         settings = config.selfplay.model_copy(update={"games": 1})
         selfplay = SelfPlay(game, settings, config.search)
         selfplay.play(uniform(game), np.random.default_rng(0))  # compiles what the measured games run through
@@ -71,7 +74,7 @@ def bench(config: Config, *, seconds: float, console: Console) -> Measured:
     spent = sum(s.seconds for s in stats)
     measured = Measured(
         ceiling,
-        runtime.precision,
+        _name(runtime),
         sum(s.simulations for s in stats) / spent,
         sum(s.evaluations for s in stats) / spent,
         sum(s.network_seconds for s in stats) / spent,
@@ -83,9 +86,12 @@ def bench(config: Config, *, seconds: float, console: Console) -> Measured:
     return measured
 
 
-def _network(game: Game, config: Config, precision: str, batch: int, seconds: float) -> float:
+def _name(settings: RuntimeSettings) -> str:
+    return f"{settings.engine} {settings.device} {settings.precision}"
+
+
+def _network(game: Game, engine: Runtime, batch: int, seconds: float) -> float:
     """Positions/s of the network alone: the median call."""
-    engine = TorchRuntime(game, config.network, precision=precision)
     states = game.reset(batch)
     planes, legal = game.observe(states), game.legal(states)
     for _ in range(3):
@@ -128,10 +134,10 @@ def _print(config: Config, measured: Measured, console: Console) -> None:
     table = Table(title=f"{config.name}: {config.game}, {config.network.blocks} blocks x {config.network.channels}")
     table.add_column("measured")
     table.add_column("a second", justify="right")
-    for (precision, batch), speed in measured.ceiling.items():
-        table.add_row(f"network alone, {precision}, batch {batch}: positions", f"{speed:,.0f}")
+    for (name, batch), speed in measured.ceiling.items():
+        table.add_row(f"network alone, {name}, batch {batch}: positions", f"{speed:,.0f}")
     table.add_section()
-    table.add_row(f"self-play, {measured.precision}: simulations", f"{measured.simulations:,.0f}")
+    table.add_row(f"self-play, {measured.runtime}: simulations", f"{measured.simulations:,.0f}")
     table.add_row("self-play: positions to the network", f"{measured.evaluations:,.0f}")
     table.add_row("share of the network's ceiling", f"{measured.ratio:.0%}")
     table.add_row("share of time in the network", f"{measured.network_share:.0%}")

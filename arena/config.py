@@ -82,7 +82,7 @@ def smoke(config: Config) -> Config:
             "name": f"{config.name}-smoke",
             "iterations": 2,
             "network": {"blocks": min(config.network.blocks, 1), "channels": min(config.network.channels, 8)},
-            "runtime": {"precision": "fp32"},
+            "runtime": {"engine": "torch", "precision": "fp32"},
             "selfplay": {"games": 4, "slots": 8, "simulations": 4, "fast_simulations": 2},
             "replay": {"minimum": 64},
             "train": {"batch": 16, "passes": 1.0, "warmup": 2},

@@ -42,7 +42,7 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
         run = Run(config, folder, display)
         runtime = run.config.runtime
         display.note(
-            f"network on {runtime.device} in {runtime.precision}; compiling kernels on first use takes seconds"
+            f"network in {runtime.engine} on {runtime.device}, {runtime.precision}; compiling kernels on first use takes seconds"
         )
         run.create_folder() if fresh else run.resume()
         if run.iteration:

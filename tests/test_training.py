@@ -20,8 +20,9 @@ import envs
 from agents.classic import Perfect
 from agents.files import load_agent
 from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
+from agents.openvino_runtime import OpenVINORuntime
 from agents.players import make_player
-from agents.runtime import TorchRuntime
+from agents.runtime import RuntimeSettings, TorchRuntime, candidates
 from arena import checkpoint
 from arena.config import Config, smoke
 from arena.learner import Batch, Learner, TrainSettings, calibration_error, losses, unpack
@@ -38,6 +39,7 @@ TINY = [
     "iterations=4",
     "network.blocks=1",
     "network.channels=8",
+    "runtime.engine=torch",
     "runtime.precision=fp32",
     "selfplay.games=24",
     "selfplay.slots=32",
@@ -164,6 +166,39 @@ def test_bf16_answers_stay_close_to_fp32() -> None:
         answers.append(runtime.evaluate(game.observe(states), game.legal(states)))
     assert np.abs(answers[0].priors - answers[1].priors).max() < 0.05
     assert np.abs(answers[0].values - answers[1].values).max() < 0.05
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_openvino_answers_as_torch_does_for_new_weights_and_any_batch(precision: str) -> None:
+    game = envs.make("connect_four")
+    settings = NetworkSettings(blocks=1, channels=16, global_pooling=True)
+    torch.manual_seed(0)
+    learner = Learner(game, settings, TrainSettings(batch=64))
+    reference, served = TorchRuntime(game, settings), OpenVINORuntime(game, settings, precision=precision, threads=2)
+    tolerance = 1e-5 if precision == "fp32" else 0.05
+    states = game.step(game.reset(35), np.arange(35) % 7)
+    planes, legal = game.observe(states), game.legal(states)
+    for _ in range(2):
+        list(learner.train(start_samples(game, 64, seed=3), 10, np.random.default_rng(0), progress=0.0))
+        for runtime in (reference, served):
+            runtime.load(learner.play_weights())
+        for n in (1, 35):
+            expected, found = reference.evaluate(planes[:n], legal[:n]), served.evaluate(planes[:n], legal[:n])
+            np.testing.assert_allclose(found.priors, expected.priors, atol=tolerance)
+            np.testing.assert_allclose(found.values, expected.values, atol=tolerance)
+            again = served.evaluate(planes[:n], legal[:n])
+            assert (again.priors.tobytes(), again.values.tobytes()) == (found.priors.tobytes(), found.values.tobytes())
+
+
+def test_what_the_runtime_settings_leave_open() -> None:
+    def names(**settings: str) -> list[str]:
+        return [f"{c.engine} {c.precision}" for c in candidates(RuntimeSettings.model_validate(settings))]
+
+    assert names(device="cpu", engine="torch") == ["torch fp32", "torch bf16"]
+    assert names(device="cpu", precision="fp32") == ["torch fp32", "openvino fp32"]
+    assert names(engine="openvino", precision="bf16") == ["openvino bf16"]
+    with pytest.raises(ValueError, match="runs on the CPU"):
+        names(engine="openvino", device="cuda")
 
 
 def test_replay_keeps_whole_iterations_inside_a_growing_window() -> None:

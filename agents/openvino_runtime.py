@@ -1,0 +1,112 @@
+"""The network in OpenVINO: on a CPU up to three times as fast as torch, in bf16 where the processor has it.
+
+An optional extra (`pip install openvino`). The network is converted once, with its weights as inputs; new weights become
+constants of a copy of that model, which is then compiled: a fraction of a second, where converting anew would take seconds
+and leak memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import openvino
+import torch
+from numpy.typing import NDArray
+from openvino import opset13 as opset
+from torch import Tensor, nn
+from torch.func import functional_call
+
+import envs
+from agents.evaluators import Evaluation, masked_softmax
+from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
+from envs import Game
+
+SMALLEST_PIECE = 8  # positions that are worth a thread of their own
+
+
+class Served(nn.Module):
+    """A network as a function of planes [B, C, H, W] u1 and of its weights; policy logits [B, A] and values [B]."""
+
+    def __init__(self, network: PolicyValueNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.names = list(network.state_dict())
+
+    def forward(self, planes: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
+        output = functional_call(self.network, dict(zip(self.names, weights, strict=True)), (planes.float(),))
+        return output.policy, torch.tanh(output.value / 2)
+
+
+class OpenVINORuntime:
+    """A batch is cut into one piece a stream, a stream is one thread: no thread ever waits for another inside a layer.
+
+    A batch too small to be worth cutting runs whole, in the first stream.
+    """
+
+    def __init__(self, game: Game, network: NetworkSettings, *, precision: str = "fp32", threads: int = 0) -> None:
+        """`threads`: 0 is one per core."""
+        self._game, self._settings = game, network
+        self._streams = threads or os.cpu_count() or 1
+        self._hints = {
+            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+            "NUM_STREAMS": self._streams,
+            "INFERENCE_NUM_THREADS": self._streams,
+            "ENABLE_CPU_PINNING": False,  # other programs use the cores too
+        }
+        self._core = openvino.Core()
+        self._model = _convert(game.name, network)
+        self.load(PolicyValueNetwork(game, network).state_dict())
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        model = self._model.clone()
+        _, *inputs = model.get_parameters()
+        folded = _folded(self._game, self._settings, weights).state_dict()
+        for parameter, weight in zip(inputs, folded.values(), strict=True):
+            parameter.output(0).replace(opset.constant(weight.numpy()).output(0))
+            model.remove_parameter(parameter)
+        model.validate_nodes_and_infer_types()
+        compiled = self._core.compile_model(model, "CPU", self._hints)
+        self._requests = [compiled.create_infer_request() for _ in range(self._streams)]
+
+    def evaluate(self, planes: NDArray[np.uint8], legal: NDArray[np.bool_]) -> Evaluation:
+        pieces = min(self._streams, max(1, len(planes) // SMALLEST_PIECE))
+        requests = self._requests[:pieces]
+        for request, piece in zip(requests, np.array_split(planes, pieces), strict=True):
+            request.start_async({0: piece}, share_inputs=True)
+        for request in requests:
+            request.wait()
+        policy, values = (np.concatenate([request.get_output_tensor(i).data for request in requests]) for i in range(2))
+        return Evaluation(masked_softmax(policy, legal), values)
+
+
+def has_bf16() -> bool:
+    """True where this processor computes in bf16."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _folded(game: Game, settings: NetworkSettings, weights: Mapping[str, Tensor]) -> PolicyValueNetwork:
+    """The network that is served: normalisation folded, no auxiliary heads, which serve learning only."""
+    network = PolicyValueNetwork(game, settings)
+    network.load_state_dict(weights)
+    network.eval()
+    fold_normalisation(network)
+    network.territory = None
+    return network
+
+
+@functools.lru_cache(maxsize=4)
+def _convert(name: str, settings: NetworkSettings) -> openvino.Model:
+    """The network for the game `name`, with any number of positions and its weights as inputs: seconds of work, done once."""
+    game = envs.make(name)
+    network = _folded(game, settings, PolicyValueNetwork(game, settings).state_dict())
+    weights = tuple(network.state_dict().values())
+    planes = torch.zeros((2, len(game.planes), *game.board_shape), dtype=torch.uint8)
+    shapes = {"planes": {0: torch.export.Dim("positions")}, "weights": tuple({} for _ in weights)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch 2.13 copies its own deprecated classes
+        exported = torch.export.export(Served(network), (planes, *weights), dynamic_shapes=shapes)
+        return openvino.convert_model(exported)
