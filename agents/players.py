@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from agents.evaluators import Evaluator, rollouts
 from agents.search import Search, SearchSettings
 from envs import Game, States
+from envs.go import Go
 
 Player = Callable[[States, np.random.Generator], NDArray[np.int64]]
 
@@ -65,12 +67,19 @@ class SearchPlayer:
         self._batched.run(self.evaluate, rng)
         return self._batched.results(slots).choice
 
-    def search(self, state: np.void, rng: np.random.Generator) -> Search:
-        """The finished search of one position, in slot 0, for its moves, values and best line."""
+    def search(self, state: np.void, rng: np.random.Generator, *, seconds: float | None = None) -> Search:
+        """The finished search of one position, in slot 0, for its moves, values and best line.
+
+        It ends early after `seconds` (PUCT judges by what there is; Gumbel's halving is cut short).
+        """
+        start = time.monotonic()
         if self._single is None:
             self._single = Search(self.game, self.settings, slots=1, capacity=2 * self.simulations + 1)
         self._single.advance(0, state, self.simulations)
-        self._single.run(self.evaluate, rng, per_game=min(self.leaves, max(1, self.simulations // 16)))
+        per_game = min(self.leaves, max(1, self.simulations // 16))
+        while self._single.step(self.evaluate, rng, per_game=per_game):
+            if seconds is not None and time.monotonic() - start > seconds:
+                break
         return self._single
 
 
@@ -120,6 +129,12 @@ def _solver(game: Game) -> Player:
     raise ValueError(f"there is no exact solver of {game.name}; connect_four and tictactoe have one")
 
 
+def _same_board(trained: Game, game: Game) -> bool:
+    """True where a network for the one game can play the other: Go with another komi or ko rule looks the same to it."""
+    both_go = isinstance(trained, Go) and isinstance(game, Go) and trained.size == game.size
+    return both_go or trained.name == game.name
+
+
 def _trained(game: Game, spec: str) -> Player:
     from agents.files import find_agent, load_agent
     from agents.runtime import RuntimeSettings, create, network_evaluator, resolve
@@ -130,7 +145,7 @@ def _trained(game: Game, spec: str) -> Player:
     if not Path(path).exists():
         raise ValueError(f"there is no player '{spec}': neither a file or run folder nor one of {', '.join(BUILT_IN)}")
     agent = load_agent(find_agent(Path(path)))
-    if agent.game.name != game.name:
+    if not _same_board(agent.game, game):
         raise ValueError(f"{path} plays {agent.game.name}, not {game.name}")
     runtime = create(
         game, agent.network, resolve(game, agent.network, RuntimeSettings(engine="torch", precision="fp32"), 1)

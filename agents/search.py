@@ -223,10 +223,10 @@ class Search:
             priors=tree.edge["prior"][slots, 0],
         )
 
-    def principal_variation(self, slot: int) -> list[int]:
-        """The line of most visited actions from the root (the chosen one first)."""
+    def principal_variation(self, slot: int, first: int | None = None) -> list[int]:
+        """The line of most visited actions from the root, `first` or the chosen one at its head."""
         line, node = [], 0
-        action = int(self.results(np.array([slot])).choice[0])
+        action = int(self.results(np.array([slot])).choice[0]) if first is None else first
         while action >= 0:
             line.append(action)
             node = int(self.tree.edge["child"][slot, node, action])

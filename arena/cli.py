@@ -117,6 +117,21 @@ def analyze(
 
 
 @app.command()
+def gtp(
+    player: Annotated[str, typer.Argument(help=PLAYERS)] = "mcts:1000",
+    game: Annotated[str, typer.Option(help="the board to begin with; else the trained agent's, or go19")] = "",
+    seed: Seed = 0,
+) -> None:
+    """Speak the Go Text Protocol on standard input and output, for Go GUIs."""
+    import sys
+
+    from arena import gtp as protocol
+    from arena import tables
+
+    protocol.run(tables.go_game(game, player), player, seed, sys.stdin, sys.stdout)
+
+
+@app.command()
 def games() -> None:
     """List the games."""
     from arena import tables

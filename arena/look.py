@@ -53,7 +53,8 @@ def view(player: SearchPlayer, state: np.void, rng: np.random.Generator) -> View
     return _report(player.search(state, rng))
 
 
-def _report(search: Search) -> View:
+def candidates(search: Search) -> list[Candidate]:
+    """The legal moves at the root of slot 0, the chosen one first, then by visits."""
     results = search.results(np.array([0]))
     legal = np.flatnonzero(search.tree.edge["child"][0, 0] != ILLEGAL)
     lower, upper = results.bounds[0].T
@@ -67,10 +68,14 @@ def _report(search: Search) -> View:
         )
         for a in legal
     ]
-    rows.sort(key=lambda row: (row.action != results.choice[0], -row.visits, -row.prior))
+    return sorted(rows, key=lambda row: (row.action != results.choice[0], -row.visits, -row.prior))
+
+
+def _report(search: Search) -> View:
+    results = search.results(np.array([0]))
     proven = PROVEN[int(search.tree.node["lower"][0, 0])] if results.solved[0] else ""
     visits = int(results.visits[0].sum())
-    return View(float(results.values[0]), proven, visits, rows, search.principal_variation(0))
+    return View(float(results.values[0]), proven, visits, candidates(search), search.principal_variation(0))
 
 
 def percent(value: float) -> str:

@@ -19,6 +19,7 @@ from arena.match import MatchResult, play_match, random_openings
 from arena.rater import result
 from arena.settings import load
 from envs import Game
+from envs.go import Go
 
 DEFAULT_PLAYERS = ("random", "greedy", "minimax:2", "mcts:100")
 
@@ -107,6 +108,19 @@ def _game_of(name: str, players: list[str]) -> Game:
         if path.name and path.exists():
             return load_agent(find_agent(path)).game
     raise ValueError("neither player is a trained agent: name the game with --game connect_four")
+
+
+def go_game(name: str, player: str) -> Go:
+    """The board that `arena gtp` begins with."""
+    try:
+        game = _game_of(name, [player])
+    except ValueError:
+        if name:
+            raise
+        game = envs.make("go19")
+    if not isinstance(game, Go):
+        raise ValueError(f"the Go Text Protocol is for Go, not {game.name}")
+    return game
 
 
 def _play(game: Game, a: str, b: str, *, openings: int, plies: int, seed: int, console: Console) -> MatchResult:
