@@ -22,6 +22,7 @@ import re
 from collections.abc import Callable
 
 from envs import adapters
+from envs.breakthrough import Breakthrough
 from envs.connect_four import ConnectFour
 from envs.game import Game, States, Symmetries, TerritoryGame, random_actions
 from envs.go import Go
@@ -36,6 +37,7 @@ GAMES: dict[str, Callable[..., Game]] = {
     "connect_four": ConnectFour,
     "go": Go,
     "hex": Hex,
+    "breakthrough": Breakthrough,
 }
 
 

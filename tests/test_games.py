@@ -27,6 +27,7 @@ SPECS = {
     "connect_four": ["connect_four"],
     "go": ["go5", "go9", "go5:superko=simple"],
     "hex": ["hex5", "hex11", "hex4:swap=false"],
+    "breakthrough": ["breakthrough6", "breakthrough", "breakthrough:width=3,height=4"],
 }
 ARRANGED = {"breakthrough"}  # games that begin with pieces on the board
 GAMES = [envs.make(spec) for specs in SPECS.values() for spec in specs]
