@@ -300,8 +300,9 @@ class Engine:
             raise GTPError(f"{self.spec} does not search")
         if not self.game.legal(state).any():
             raise GTPError("the game is over")
-        search = Search(self.game, self.player.settings, slots=1, capacity=ANALYSIS_NODES)
-        # Gumbel's plan needs to know its end; PUCT goes on from any
+        # Gumbel's halving is planned from its end, which an analysis has not: PUCT looks further as long as it runs
+        settings = self.player.settings.model_copy(update={"rule": "puct"})
+        search = Search(self.game, settings, slots=1, capacity=ANALYSIS_NODES)
         search.begin(np.array([0]), state, ANALYSIS_NODES - 1)
         while True:
             until = time.monotonic() + interval
