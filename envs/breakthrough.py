@@ -377,10 +377,11 @@ class Breakthrough:
     def parse_action(self, text: str) -> int:
         """Both squares, as in a2a3; a hyphen or, for a capture, an x between them is read too."""
         move = re.sub("^([a-h][1-8])[-x]([a-h][1-8])$", r"\1\2", text.strip().lower())
-        if move not in self._named:
+        named = _names(self)
+        if move not in named:
             example = self.action_name(0)
             raise ValueError(f"'{text}' is not a step forward on this board: type both squares, such as {example}")
-        return self._named[move]
+        return named[move]
 
     def show(self, state: np.void) -> str:
         batch = np.array([state], DTYPE)
@@ -400,10 +401,6 @@ class Breakthrough:
     @property
     def _layout(self) -> Layout:
         return layout(self.width, self.height)
-
-    @property
-    def _named(self) -> dict[str, int]:
-        return _names(self)
 
 
 @functools.cache

@@ -1,20 +1,20 @@
 """Hex: two players, a rhombus of hexagons, and whoever joins his own two edges with a chain wins. No game is drawn.
 
 The first player (X; HexWiki's Red, Black in the Smart Game Format) joins top and bottom, the second (O; Blue, White)
-joins left and right. Every row stands half a cell to the right of the one above, so a cell at column x and row y has
-the neighbours
+joins left and right. Every row stands half a cell to the right of the one above, so that column x of row y has the
+neighbours
 
-    (x, y-1)  (x+1, y-1)
-  (x-1, y)  cell  (x+1, y)
-    (x-1, y+1)  (x, y+1)
+       (x, y-1)  (x+1, y-1)
+    (x-1, y)  (x, y)  (x+1, y)
+      (x-1, y+1)  (x, y+1)
 
-Cells are called by a letter for the column and a number for the row, a1 the sharp corner at the top left, as HexWiki
-(hexwiki.net/index.php/Conventions), HexGui, Little Golem and the Smart Game Format (red-bean.com/sgf/hex.html) do.
+Cells are called by a letter for the column and a number for the row, a1 in the sharp corner at the top left: as in the
+Smart Game Format (red-bean.com/sgf/hex.html) and on HexWiki (hexwiki.net/index.php/Small_boards).
 
-The swap rule lets the second player, as his first move, take over the first stone. Of its two forms this is the one
-that game servers and records use, the Smart Game Format's `swap-pieces`: nobody changes colour; the stone is taken off
-and one of the second player's colour put on its mirror image on the long diagonal from a1 (column and row change
-places), so that his position is what the first player's was. Then the first player moves.
+The swap rule lets the second player, as his first move, take over the first stone. Of its two forms
+(hexwiki.net/index.php/Swap_rule) this is the one usual on game sites, the Smart Game Format's `swap-pieces`: nobody
+changes colour; the stone is taken off and one of the second player's put on its mirror image on the long diagonal from
+a1 (column and row change places), so that his position is what the first player's was. Then the first player moves.
 
 >>> game = Hex(size=4)
 >>> states = game.reset(1)
@@ -46,10 +46,7 @@ from envs.rng import GOLDEN, below
 SIZES = range(3, 20)
 COLUMNS = "abcdefghijklmnopqrs"
 UNFINISHED, LOST = 0, 1  # `status`, for the side to move: the side that has just moved joined its edges
-CAPACITIES = (
-    122,
-    362,
-)  # cells of a record: 11 x 11 or 19 x 19 and one more, which stands for all that is off the board
+CAPACITIES = (122, 362)  # cells of a record: of 11 x 11 or 19 x 19, and one for all that is off the board
 FIRST_EDGE, SECOND_EDGE = 1, 2  # bits: joined to the top or left edge, to the bottom or right edge
 BOTH = FIRST_EDGE | SECOND_EDGE
 NOBODY = -1
@@ -63,8 +60,8 @@ def record(size: int) -> np.dtype[np.void]:
     """The state of one game; two record types serve all sizes, so that each kernel is compiled for two at most.
 
     board [y * size + x] is 0 where empty, else the colour (1 X, -1 O) times 1 + the bits of the edges of that colour
-    which the stone's chain touches. The game is over when a chain has both bits, so a stone gains a bit at most twice:
-    keeping the bits of all chains right costs less than one look at every neighbour of every stone, in a whole game.
+    which the stone's chain touches. A stone gains such a bit at most twice, the second time when the game is over, so
+    keeping the bits of all chains right costs at most two looks at the neighbours of each stone in a whole game.
     """
     cells = next(capacity for capacity in CAPACITIES if size * size < capacity)
     return np.dtype(
@@ -119,7 +116,7 @@ def place(board, near, edge, p, colour, stack):
 
 
 @kernel
-def step(states, actions, near, edge, size, out):
+def _step(states, actions, near, edge, size, out):
     cells = size * size
     stack = np.empty(cells, np.int16)
     for i in range(len(states)):
@@ -141,7 +138,7 @@ def step(states, actions, near, edge, size, out):
 
 
 @kernel
-def legal(states, cells, swap, out):
+def _legal(states, cells, swap, out):
     for i in range(len(states)):
         playing = states[i]["status"] == UNFINISHED
         board = states[i]["board"]
@@ -152,7 +149,7 @@ def legal(states, cells, swap, out):
 
 
 @kernel
-def observe(states, cells, swap, out):
+def _observe(states, cells, swap, out):
     for i in range(len(states)):
         board = states[i]["board"]
         colour = 1 - 2 * states[i]["to_play"]
@@ -230,7 +227,7 @@ def potential(board, near, edge, colour, work):
 
 
 @kernel
-def heuristic(states, near, edge, swap, out):
+def _heuristic(states, near, edge, swap, out):
     work = np.empty((6, len(near)), np.int32)
     for i in range(len(states)):
         if states[i]["status"] == LOST:
@@ -271,7 +268,7 @@ def joins(colours, wide):
 
 
 @kernel
-def rollout(states, size, swap, seeds, out):
+def _rollout(states, size, swap, seeds, out):
     wide = size + 2
     colours = np.empty(wide * wide, np.int8)
     colours[:wide] = colours[-wide:] = 1
@@ -370,12 +367,12 @@ class Hex:
 
     def step(self, states: States, actions: NDArray[np.integer]) -> States:
         out = np.empty_like(states)
-        step(states, np.asarray(actions, np.int64), neighbours(self.size), edges(self.size), self.size, out)
+        _step(states, np.asarray(actions, np.int64), neighbours(self.size), edges(self.size), self.size, out)
         return out
 
     def legal(self, states: States) -> NDArray[np.bool_]:
         out = np.empty((len(states), self.num_actions), np.bool_)
-        legal(states, self.size * self.size, self.swap, out)
+        _legal(states, self.size * self.size, self.swap, out)
         return out
 
     def terminal(self, states: States) -> NDArray[np.bool_]:
@@ -386,7 +383,7 @@ class Hex:
 
     def observe(self, states: States) -> NDArray[np.uint8]:
         out = np.empty((len(states), len(self.planes), self.size * self.size), np.uint8)
-        observe(states, self.size * self.size, self.swap, out)
+        _observe(states, self.size * self.size, self.swap, out)
         return out.reshape(len(states), len(self.planes), self.size, self.size)
 
     def board(self, states: States) -> NDArray[np.int8]:
@@ -396,13 +393,13 @@ class Hex:
     def heuristic(self, states: States) -> NDArray[np.float32]:
         """tanh of how much nearer to joining his edges the side to move is, in two-distance."""
         out = np.empty(len(states), np.float32)
-        heuristic(states, neighbours(self.size), edges(self.size), self.swap, out)
+        _heuristic(states, neighbours(self.size), edges(self.size), self.swap, out)
         return out
 
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
         """The order of the moves of a random game does not matter: the empty cells are shared out, then one look."""
         out = np.empty(len(states), np.float32)
-        rollout(states, self.size, self.swap, seeds, out)
+        _rollout(states, self.size, self.swap, seeds, out)
         return out
 
     def action_name(self, action: int) -> str:
