@@ -27,6 +27,7 @@ from envs.connect_four import ConnectFour
 from envs.game import Game, States, Symmetries, TerritoryGame, random_actions
 from envs.go import Go
 from envs.hex import Hex
+from envs.othello import Othello
 from envs.tictactoe import TicTacToe
 
 __all__ = ["GAMES", "Game", "States", "Symmetries", "TerritoryGame", "make", "random_actions"]
@@ -37,6 +38,7 @@ GAMES: dict[str, Callable[..., Game]] = {
     "connect_four": ConnectFour,
     "go": Go,
     "hex": Hex,
+    "othello": Othello,
     "breakthrough": Breakthrough,
 }
 

@@ -27,9 +27,10 @@ SPECS = {
     "connect_four": ["connect_four"],
     "go": ["go5", "go9", "go5:superko=simple"],
     "hex": ["hex5", "hex11", "hex4:swap=false"],
+    "othello": ["othello6", "othello", "othello4"],
     "breakthrough": ["breakthrough6", "breakthrough", "breakthrough:width=3,height=4"],
 }
-ARRANGED = {"breakthrough"}  # games that begin with pieces on the board
+ARRANGED = {"breakthrough", "othello"}  # games that begin with pieces on the board
 GAMES = [envs.make(spec) for specs in SPECS.values() for spec in specs]
 GOLDEN = Path(__file__).parent / "golden"
 STONES = {1: "X", -1: "O"}
