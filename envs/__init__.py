@@ -27,6 +27,7 @@ from envs.connect_four import ConnectFour
 from envs.game import Game, States, Symmetries, TerritoryGame, random_actions
 from envs.go import Go
 from envs.hex import Hex
+from envs.mnk import MNK, gomoku
 from envs.othello import Othello
 from envs.tictactoe import TicTacToe
 
@@ -39,6 +40,8 @@ GAMES: dict[str, Callable[..., Game]] = {
     "go": Go,
     "hex": Hex,
     "othello": Othello,
+    "gomoku": gomoku,
+    "mnk": MNK,
     "breakthrough": Breakthrough,
 }
 

@@ -95,7 +95,7 @@ def place(own, other, size, y, x):
         if 0 <= v < size and 0 <= u < size and (own[v] >> u) & 1:
             for step in range(1, run + 1):
                 own[y + step * dy] |= 1 << (x + step * dx)
-                other[y + step * dy] &= ~(1 << (x + step * dx))
+                other[y + step * dy] ^= 1 << (x + step * dx)
 
 
 @kernel

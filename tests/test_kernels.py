@@ -17,7 +17,10 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", ["tictactoe", "connect_four", "go3", "go5", "hex4", "breakthrough:width=3,height=4"])
+@pytest.mark.parametrize(
+    "name",
+    ["tictactoe", "connect_four", "go3", "go5", "hex4", "breakthrough:width=3,height=4", "othello4", "mnk:m=4,n=3,k=3"],
+)
 def test_random_play_and_rollouts(name: str) -> None:
     game, rng = envs.make(name), np.random.default_rng(0)
     states = game.reset(4)
