@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs.game import Game, States, Symmetries
+
+Array = TypeVar("Array", bound=NDArray[Any])
 
 SHARE = 512  # states that are worth a thread: below, waking one costs more than it saves
 
@@ -75,10 +78,10 @@ class Threaded:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _split(self, function: Any, *arrays: NDArray[Any]) -> Any:
+    def _split(self, function: Callable[..., Array], *arrays: NDArray[Any]) -> Array:
         """`function` of the arrays, computed piece by piece and put together in order."""
         pieces = min(self.threads, len(arrays[0]) // SHARE)
         if pieces < 2:
             return function(*arrays)
         cuts = [np.array_split(array, pieces) for array in arrays]
-        return np.concatenate(list(self._pool.map(function, *cuts)))
+        return cast(Array, np.concatenate(list(self._pool.map(function, *cuts))))

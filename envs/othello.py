@@ -59,7 +59,7 @@ def _shift(row, dx, full):
 def find_moves(own, other, size, moves):
     """Fill `moves` [rows] with the squares where `own` can place; returns True where there is any."""
     full = (1 << size) - 1
-    found = 0
+    found = np.int64(0)
     for y in range(size):
         o, p = np.int64(own[y]), np.int64(other[y])
         right, left = (o << 1) & p, (o >> 1) & p
@@ -136,7 +136,7 @@ def _legal(states, size, out):
     points = size * size
     for i in range(len(states)):
         g = states[i]
-        found = 0
+        found = np.int64(0)
         for y in range(size):
             row = np.int64(g["moves"][y])
             found |= row
