@@ -47,7 +47,6 @@ GAMES = {
     "breakthrough": Peers(None, "breakthrough"),
     "go9": Peers("go_v5:board_size=9", "go(board_size=9)"),
     "go19": Peers("go_v5:board_size=19", "go(board_size=19)"),
-    "chess": Peers("chess_v6", "chess"),
 }
 
 
@@ -161,21 +160,17 @@ def measure(spec: str, seconds: float) -> dict[str, float]:
     """Rates a second, by name."""
     game, peers = envs.make(spec), GAMES[spec]
     cores = os.cpu_count() or 1
-    slow = spec == "chess"  # python-chess: one position at a time
-    batch = 8 if slow else BATCH
-    found = {"ours, one core": best_rate(batched_steps(game, batch), seconds)}
-    if not slow:
-        with Threaded(game, cores) as threaded:
-            found["ours, all cores"] = best_rate(batched_steps(threaded, 4 * cores * BATCH), seconds)
+    found = {"ours, one core": best_rate(batched_steps(game, BATCH), seconds)}
+    with Threaded(game, cores) as threaded:
+        found["ours, all cores"] = best_rate(batched_steps(threaded, 4 * cores * BATCH), seconds)
     if peers.pettingzoo and util.find_spec("pettingzoo"):
         found["PettingZoo"] = best_rate(pettingzoo_steps(peers.pettingzoo), seconds)
     spiel = peers.openspiel if util.find_spec("pyspiel") else None
     if spiel:
         found["OpenSpiel"] = best_rate(openspiel_steps(spiel), seconds)
-    if not slow:
-        found["playouts, ours"] = best_rate(playouts(game, 256), seconds)
-        found["MCTS, ours"] = best_rate(searched(game), seconds)
-    if spiel and not slow:
+    found["playouts, ours"] = best_rate(playouts(game, 256), seconds)
+    found["MCTS, ours"] = best_rate(searched(game), seconds)
+    if spiel:
         found["playouts, OpenSpiel"] = best_rate(openspiel_search(spiel, 2, 100), seconds)
         found["MCTS, OpenSpiel"] = best_rate(openspiel_search(spiel, SIMULATIONS, 1), seconds)
     return found
@@ -216,8 +211,7 @@ def main(
         cells = [
             _figure(row.get(f"{kind}, {whose}")) for kind in ("playouts", "MCTS") for whose in ("ours", "OpenSpiel")
         ]
-        if cells[0]:
-            inside.add_row(spec, cells[0], cells[1], ratios[0], cells[2], cells[3], ratios[1])
+        inside.add_row(spec, cells[0], cells[1], ratios[0], cells[2], cells[3], ratios[1])
     console.print(steps)
     console.print(inside)
 
