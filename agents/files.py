@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ import envs
 from agents.network import NetworkSettings, PolicyValueNetwork
 from agents.search import SearchSettings
 from envs import Game
+from envs.files import replacing
 
 FORMAT = "arena-agent-1"
 
@@ -34,16 +34,9 @@ class AgentFile(NamedTuple):
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` beside `path`, force it to disk, then rename: after a crash `path` is the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write `data` to `path`: after a crash `path` is the old file or the new one."""
+    with replacing(path) as file:
+        file.write(data)
 
 
 def save_agent(path: Path, agent: AgentFile) -> None:
