@@ -7,6 +7,7 @@
     minimax:5         alpha-beta, five plies deep
     mcts:1000         Monte-Carlo tree search with random rollouts, 1000 simulations a move
     solver            exact: Connect Four and tic-tac-toe
+    champion          the trained agent that comes with the package: Connect Four and Go 9x9; champion:800 searches more
     PATH              a trained agent: its file, or a run's folder (the newest agent in it)
     PATH:800          the same with 800 simulations a move; PATH:0 plays its raw policy
 """
@@ -27,7 +28,8 @@ from envs.go import Go
 
 Player = Callable[[States, np.random.Generator], NDArray[np.int64]]
 
-BUILT_IN = ("random", "greedy", "minimax:DEPTH", "mcts:SIMULATIONS", "solver")
+BUILT_IN = ("random", "greedy", "minimax:DEPTH", "mcts:SIMULATIONS", "solver", "champion")
+CHAMPIONS = Path(__file__).parent / "data"  # one agent file a game; RESULTS.md says how each was trained
 # Uniform priors: P sqrt(N) / (1 + n) explores like UCT when c is a few times larger than for a learned policy. On the
 # Connect Four yardstick c = 2, 4 and 8 keep the value equally often (90 to 91%), 1 less (89%).
 ROLLOUT_SEARCH = SearchSettings(rule="puct", c_init=3.0, fpu=0.0)
@@ -108,7 +110,19 @@ def make_player(game: Game, spec: str, *, seed: int = 0) -> Player:
         return SearchPlayer(game, rollouts(game, seed), ROLLOUT_SEARCH, simulations, leaves=1)
     if name == "solver":
         return _solver(game)
+    if name == "champion":
+        return _trained(game, f"{champion(game)}:{number}" if number else str(champion(game)))
     return _trained(game, spec)
+
+
+def champion(game: Game) -> Path:
+    """The agent file that comes with the package for `game`. ValueError where there is none."""
+    name = f"go{game.size}" if isinstance(game, Go) else game.name
+    path = CHAMPIONS / f"{name}.safetensors"
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in CHAMPIONS.glob("*.safetensors")))
+        raise ValueError(f"no champion of {game.name} comes with the package; there is one of {known}")
+    return path
 
 
 def _number(spec: str, number: str, example: str) -> int:

@@ -15,7 +15,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-PLAYERS = "random, greedy, minimax:5, mcts:1000, solver, an agent file or a run's folder (PATH or PATH:SIMULATIONS)"
+PLAYERS = (
+    "random, greedy, minimax:5, mcts:1000, solver, champion (trained, for Connect Four and Go 9x9), "
+    "an agent file or a run's folder (PATH or PATH:SIMULATIONS)"
+)
 GameName = Annotated[str, typer.Argument(metavar="GAME", help="as `arena games` lists it: connect_four, go9, ...")]
 Seed = Annotated[int, typer.Option(help="of every random draw")]
 

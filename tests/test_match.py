@@ -8,6 +8,7 @@ import pytest
 import envs
 from agents.players import SearchPlayer, make_player
 from arena.match import play_match, random_openings
+from arena.yardstick import keep_rate
 from envs import States
 
 
@@ -121,3 +122,19 @@ def test_a_single_position_is_searched_with_several_leaves_and_reuse() -> None:
         states = game.step(states, np.array([action]))
     search = player.search(states[0], rng)
     assert search.tree.edge["visits"][0, 0].sum() >= 400
+
+
+def test_the_champions_that_come_with_the_package_are_what_they_claim() -> None:
+    """Connect Four's raw policy alone is better than alpha-beta of five plies, which keeps 92%; Go's plays under any komi."""
+    game = envs.make("connect_four")
+    kept = keep_rate(make_player(game, "champion:0"), np.random.default_rng(0))
+    assert kept.overall > 0.92
+    go = envs.make("go:size=9,komi=5.5")
+    assert go.legal(go.reset(1))[0, make_player(go, "champion:8")(go.reset(1), np.random.default_rng(0))[0]]
+
+
+def test_a_game_without_a_champion_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match="no champion of tictactoe comes with the package; there is one of connect_four, go9"
+    ):
+        make_player(envs.make("tictactoe"), "champion")
