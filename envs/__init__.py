@@ -21,7 +21,7 @@ import inspect
 import re
 from collections.abc import Callable
 
-from envs import adapters
+from envs import adapters, ids
 from envs.breakthrough import Breakthrough
 from envs.connect_four import ConnectFour
 from envs.game import Game, States, Symmetries, TerritoryGame, random_actions
@@ -87,3 +87,6 @@ def _build(game: Callable[..., Game], name: str, options: dict[str, object]) -> 
         if key not in known:
             raise ValueError(f"{name} has no option '{key}'" + (f": it has {', '.join(known)}" if known else ""))
     return game(**options)
+
+
+ids.register()  # here, so that Gymnasium finds "envs:Go9x9-v0" whichever of the two was imported first; 0.02 s

@@ -28,7 +28,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, TextIO
 
 from envs import Game
-from envs.records import GameRecord, RefusedError, Skipped, make_game, select
+from envs.records import GameRecord, RefusedError, Skipped, lead_in, make_game, select
 
 RESULTS = {"1-0": 1.0, "0-1": -1.0, "1/2-1/2": 0.0, "*": None}
 LONGEST = 2**20  # bytes of a line
@@ -97,7 +97,7 @@ def _record(values: dict[str, str], words: list[str], source: str, wanted: str |
         for player, key in enumerate(("first_stones", "second_stones"))
         for action in _actions(spec, values.get(key, "").split(), key)
     ]
-    return GameRecord(
+    record = GameRecord(
         game=game.name,
         actions=_actions(spec, words[:-1], "move"),
         result=RESULTS[words[-1]],
@@ -107,6 +107,11 @@ def _record(values: dict[str, str], words: list[str], source: str, wanted: str |
         to_play=int(values.get("to_play") == "second"),
         source=source,
     )
+    try:
+        lead_in(record, game)
+    except ValueError as error:
+        raise RefusedError("another start position", str(error)) from None
+    return record
 
 
 @functools.lru_cache(64)

@@ -5,17 +5,19 @@ What is game by game is in `sgf_games`, the syntax in `sgf_tree`. Only the main 
 A side that moves twice in a row has been passed to where the game knows a pass (Fox leaves passes out). Handicap and other
 stones that are on the board before the first move are the record's `setup`, unless the game begins with them; a record
 whose stones are added or taken off later is not a game, and is skipped. Where White begins, in Go, so does the second player.
+A game of Go that goes on after two passes is told in `_resumed`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO, NamedTuple, TextIO
 
 from envs import Game
 from envs.go import Go
-from envs.records import GameRecord, RefusedError, Skipped, make_game, sgf_games
+from envs.records import GameRecord, RefusedError, Skipped, last_states, make_game, sgf_games
 from envs.records.sgf_games import GO, HEX, OTHELLO, RESIGNS
 from envs.records.sgf_tree import main_lines
 
@@ -118,7 +120,7 @@ def _record(properties: _Properties, source: str, wanted: str | None) -> GameRec
     if gm != GO:
         _check_start(gm, stones, to_play)
     result = _result(info.get("RE", ""))
-    return GameRecord(
+    record = GameRecord(
         game=game.name,
         actions=tuple(actions),
         result=resigned if result is None else result,
@@ -128,6 +130,7 @@ def _record(properties: _Properties, source: str, wanted: str | None) -> GameRec
         to_play=to_play,
         source=source,
     )
+    return _resumed(record, game) if gm == GO else record
 
 
 def _stones(game: Game, gm: int, setup: list[tuple[int | None, str]]) -> tuple[tuple[int, int], ...]:
@@ -191,23 +194,32 @@ def _actions(game: Game, gm: int, moves: list[tuple[int, str]], to_play: int) ->
         player = 1 - mover
     if gm == OTHELLO and actions[-2:] == [passing, passing]:  # said of a game that is over
         actions = actions[:-2]
-    return (_without_resumptions(actions, game.num_actions - 1) if gm == GO else actions), None
+    return actions, None
 
 
-def _without_resumptions(actions: list[int], passing: int) -> list[int]:
-    """Two passes end a game. Where it goes on after them, as servers let it when the players disagree on dead stones, they
-    are left out; of more passes than two at the end, two are kept."""
-    if actions.count(passing) < 2:
-        return actions
-    end = len(actions)
-    while end > 0 and actions[end - 1] == passing:
-        end -= 1
-    kept: list[int] = []
-    for action in actions[:end]:
-        while action != passing and kept[-2:] == [passing, passing]:
+def _resumed(record: GameRecord, game: Game) -> GameRecord:
+    """`record` without what follows the two passes that end a game, or without those passes.
+
+    Servers let a game go on after two passes when the players disagree on dead stones. The passes are left out then, except
+    where the first move after them takes a ko back that only they made free: there the game ends with them.
+    """
+    passing = game.num_actions - 1
+    if record.actions.count(passing) < 2:
+        return record
+    played, kept, ends = record.actions, list[int](), list[int]()
+    last = max((ply for ply, action in enumerate(played) if action != passing), default=-1)
+    for ply, action in enumerate(played):
+        if kept[-2:] == [passing, passing]:
+            ends.append(ply)
+            if ply > last:
+                break
             del kept[-2:]
         kept.append(action)
-    return kept + actions[end : end + 2]
+    if not ends:
+        return record
+    whole = dataclasses.replace(record, actions=tuple(kept))
+    legal = last_states([whole], game)[1].all()
+    return whole if legal else dataclasses.replace(record, actions=played[: ends[0]])
 
 
 def _action(table: Mapping[str, int], gm: int, text: str, count: int) -> int:
