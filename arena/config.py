@@ -19,6 +19,7 @@ from agents.section import Section
 from arena.learner import TrainSettings
 from arena.replay import ReplaySettings
 from arena.selfplay import SelfPlaySettings
+from arena.workers import WorkerSettings
 
 SectionType = TypeVar("SectionType", bound=Section)
 
@@ -64,6 +65,7 @@ class Config(Section):
     runtime: RuntimeSettings = RuntimeSettings()
     search: SearchSettings = SearchSettings()
     selfplay: SelfPlaySettings = SelfPlaySettings()
+    workers: WorkerSettings = WorkerSettings()
     replay: ReplaySettings = ReplaySettings()
     train: TrainSettings = TrainSettings()
     rating: RatingSettings = RatingSettings()

@@ -25,9 +25,10 @@ from arena.learner import Learner
 from arena.match import PlayedGame
 from arena.progress import Progress
 from arena.replay import Replay, Samples
-from arena.selfplay import SelfPlay, SelfPlayStats
+from arena.selfplay import SelfPlayStats
 from arena.settings import dump
 from arena.tracking import Board, Tracker
+from arena.workers import Job, Threads, Workers, jobs, resolve_count
 from envs.render import picture
 
 
@@ -55,10 +56,11 @@ class Run:
         self.game = envs.make(config.game)
         set_threads(config.runtime)
         runtime = resolve(self.game, config.network, config.runtime, config.selfplay.slots)
-        self.config = config = config.model_copy(update={"game": self.game.name, "runtime": runtime})
+        spread = resolve_count(config.workers, runtime, config.selfplay.slots)
+        self.config = config = config.model_copy(update={"game": self.game.name, "runtime": runtime, "workers": spread})
         torch.manual_seed(config.seed)
         self.learner = Learner(self.game, config.network, config.train, device=runtime.device)
-        self.selfplay = SelfPlay(self.game, config.selfplay, config.search)
+        self.workers = make_workers(config)
         self.replay = Replay(config.replay)
         self.runtime = create(self.game, config.network, runtime)
         self.iteration = 0  # finished ones
@@ -92,7 +94,7 @@ class Run:
         if state["game"] != self.game.name or state["game_version"] != self.game.version:
             raise ValueError(f"{self.folder} was trained on {state['game']}, version {state['game_version']}")
         self.learner.restore(found.learner, state["steps"])
-        self.selfplay.restore(found.selfplay)
+        self.workers.restore(found.selfplay)
         self.replay.parts, self.replay.made = found.replay, state["made"]
         self.iteration = found.iteration
         self.games, self.positions, self.trained = state["games"], state["positions"], state["trained"]
@@ -122,12 +124,9 @@ class Run:
     def _iterate(self, iteration: int) -> tuple[dict[str, Any], Samples]:
         """Play and learn; the iteration's figures and new samples."""
         config = self.config
-        self.runtime.load(self.learner.play_weights())
         with self._phase("selfplay", config.selfplay.games):
-            evaluate = network_evaluator(self.game, self.runtime)
-            samples, stats = self.selfplay.play(
-                evaluate, self._rng(iteration, Purpose.SELFPLAY), progress=self.progress.advance
-            )
+            seed = (config.seed, iteration, Purpose.SELFPLAY)
+            samples, stats = self.workers.play(self.learner.play_weights(), seed, self.progress.advance)
         self.replay.add(iteration, samples)
         self.games += len(stats.games)
         self.positions += stats.moves
@@ -217,7 +216,7 @@ class Run:
             self.folder,
             self.iteration,
             learner=self.learner.tensors(),
-            selfplay=self.selfplay.state(),
+            selfplay=self.workers.state(),
             samples=samples,
             window=sorted(self.replay.parts),
             state=state,
@@ -257,6 +256,12 @@ class Run:
         self._phases[name] = self._phases.get(name, 0.0) + time.perf_counter() - start
 
 
+def make_workers(config: Config) -> Workers:
+    """The workers of a resolved config."""
+    whole = Job(config.game, config.network, config.runtime, config.search, config.selfplay, config.workers.cache)
+    return Threads(jobs(whole, config.workers.count))
+
+
 def selfplay_figures(stats: SelfPlayStats) -> dict[str, float]:
     """One iteration of self-play as metrics."""
     results = np.array([game.result for game in stats.games])
@@ -266,6 +271,7 @@ def selfplay_figures(stats: SelfPlayStats) -> dict[str, float]:
         "selfplay/games_per_second": len(stats.games) / stats.seconds,
         "selfplay/simulations_per_second": stats.simulations / stats.seconds,
         "selfplay/evaluations_per_second": stats.evaluations / stats.seconds,
+        "selfplay/cache_hits": stats.cached / max(1, stats.evaluations),
         "selfplay/network_share": stats.network_seconds / stats.seconds,
         "selfplay/mean_plies": float(np.mean([len(game.actions) for game in stats.games])),
         "selfplay/first_player_wins": float(np.mean(results > 0)),

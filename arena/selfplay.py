@@ -53,11 +53,12 @@ class SelfPlayStats(NamedTuple):
     games: list[Record]
     moves: int  # plies searched
     simulations: int
-    evaluations: int  # positions sent to the network
+    evaluations: int  # positions the search asked about
     seconds: float
     network_seconds: float
     recorded: int  # full searches, which are learned from
     solved: int  # those among them that proved the root's value
+    cached: int = 0  # evaluations that a cache answered
 
 
 class SelfPlay:
@@ -76,7 +77,7 @@ class SelfPlay:
         self.values = np.zeros((slots, plies), np.float32)  # [B, T] the search's value, for the side to move
         self.proven = np.zeros((slots, plies), np.bool_)  # [B, T] the value is exact
         self.recorded = np.zeros((slots, plies), np.bool_)  # [B, T] searched fully: a sample
-        self._fresh = True
+        self.fresh = np.ones(slots, np.bool_)  # [B] no game under way yet
 
     def play(
         self,
@@ -95,9 +96,8 @@ class SelfPlay:
         done: list[Record] = []
         samples: list[Samples] = []
         slots = np.arange(self.settings.slots)
-        if self._fresh:
-            self._open(slots, rng)
-            self._fresh = False
+        self._open(np.flatnonzero(self.fresh), rng)
+        self.fresh[:] = False
         full = self._begin(slots, rng)
 
         def timed(states: States) -> Evaluation:
@@ -140,9 +140,9 @@ class SelfPlay:
         return Samples.concatenate(samples), stats
 
     def state(self) -> dict[str, NDArray[np.generic]]:
-        """Everything that the next `play` depends on, as arrays; `restore` takes it back."""
+        """Everything that the next `play` depends on, as arrays of a row a slot; `restore` takes it back."""
         return {
-            "roots": self.roots.view(np.uint8),
+            "roots": self.roots.view(np.uint8).reshape(len(self.roots), -1),
             "length": self.length,
             "history": self.history.view(np.uint8),
             "actions": self.actions,
@@ -150,16 +150,15 @@ class SelfPlay:
             "values": self.values,
             "proven": self.proven,
             "recorded": self.recorded,
-            "fresh": np.array(self._fresh),
+            "fresh": self.fresh,
         }
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Continue from what `state` returned."""
-        self.roots[:] = state["roots"].view(self.game.dtype)
+        self.roots[:] = state["roots"].reshape(-1).view(self.game.dtype)
         self.history[:] = state["history"].view(self.game.dtype).reshape(self.history.shape)
-        for name in ("length", "actions", "policies", "values", "proven", "recorded"):
+        for name in ("length", "actions", "policies", "values", "proven", "recorded", "fresh"):
             getattr(self, name)[:] = state[name]
-        self._fresh = bool(state["fresh"])
 
     def _open(self, slots: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Put new games into `slots`, some random plies into each. A game that ends among them starts over, unplayed."""

@@ -1,0 +1,199 @@
+"""Who plays the games of a run: workers side by side, each with its own games, search, network and cache.
+
+A worker is a function of (its games under way, weights, seed): wherever it runs, in a thread, a process or on another
+machine (`worker_processes.py`, `worker_ray.py`), it plays the same games. On a CPU there is one worker a core, and a core
+is always busy: while one worker is in the network the other is in the tree, and no layer of a network ever waits for
+another thread. On a GPU two workers take turns: one batch is in the network while the other is in the tree.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+import envs
+from agents.cache import EvaluationCache
+from agents.network import NetworkSettings
+from agents.runtime import RuntimeSettings, create, network_evaluator, set_threads
+from agents.search import SearchSettings
+from agents.section import Section
+from arena.replay import Samples
+from arena.selfplay import SelfPlay, SelfPlaySettings, SelfPlayStats
+
+Weights = Mapping[str, Tensor]
+State = dict[str, NDArray[np.generic]]
+
+
+class WorkerSettings(Section):
+    """How self-play is spread."""
+
+    count: int = Field(0, ge=0, description="workers that share slots and games; 0: one per core, two on a GPU")
+    cache: int = Field(2**17, ge=0, description="network evaluations that a worker remembers; 0: none")
+
+
+class Job(NamedTuple):
+    """What a worker is: all of it can be sent elsewhere."""
+
+    game: str
+    network: NetworkSettings
+    runtime: RuntimeSettings  # of this worker alone
+    search: SearchSettings
+    selfplay: SelfPlaySettings  # its share of slots and games
+    cache: int
+
+
+class Played(NamedTuple):
+    """What one worker, or all of them, played in an iteration."""
+
+    samples: Samples
+    stats: SelfPlayStats
+
+
+class Worker:
+    """One share of a run's self-play: its games go on from one `play` to the next."""
+
+    def __init__(self, job: Job) -> None:
+        game = envs.make(job.game)
+        self._selfplay = SelfPlay(game, job.selfplay, job.search)
+        self._runtime = create(game, job.network, job.runtime)
+        self._cache = EvaluationCache(game, self._runtime, job.cache) if job.cache else None
+        self._evaluate = self._cache or network_evaluator(game, self._runtime)
+
+    def play(
+        self, weights: Weights, seed: Sequence[int], progress: Callable[[int], None] = lambda games: None
+    ) -> Played:
+        """Play this worker's share of an iteration. Deterministic in (games under way, weights, seed)."""
+        self._runtime.load(weights)
+        if self._cache is not None:
+            self._cache.clear()
+        samples, stats = self._selfplay.play(self._evaluate, np.random.default_rng(seed), progress=progress)
+        return Played(samples, stats._replace(cached=self._cache.hits if self._cache else 0))
+
+    def state(self) -> State:
+        """The games under way."""
+        return self._selfplay.state()
+
+    def restore(self, state: State) -> None:
+        """Continue from what `state` returned."""
+        self._selfplay.restore(state)
+
+
+class Workers(Protocol):
+    """All workers of a run."""
+
+    def play(self, weights: Weights, seed: Sequence[int], progress: Callable[[int], None]) -> Played:
+        """An iteration's games; worker i draws from the generator of `seed` and i. `progress` hears of finished games."""
+        ...
+
+    def state(self) -> State:
+        """The games under way of all workers, worker by worker."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Continue from what `state` returned."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Threads:
+    """Workers in threads of this process: kernels and networks release Python's lock. Deterministic."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._workers = [Worker(job) for job in jobs]
+        self._slots = [job.selfplay.slots for job in jobs]
+        self._pool = ThreadPoolExecutor(len(jobs), initializer=set_threads, initargs=(jobs[0].runtime,))
+
+    def play(
+        self, weights: Weights, seed: Sequence[int], progress: Callable[[int], None] = lambda games: None
+    ) -> Played:
+        start, over, lock = time.perf_counter(), threading.Event(), threading.Lock()
+
+        def heard(games: int) -> None:
+            if over.is_set():
+                raise InterruptedError("self-play was stopped")
+            with lock:
+                progress(games)
+
+        futures = [self._pool.submit(worker.play, weights, (*seed, i), heard) for i, worker in enumerate(self._workers)]
+        try:
+            played = [future.result() for future in futures]
+        except BaseException:  # Ctrl-C arrives here while the others still play
+            over.set()
+            wait(futures)
+            raise
+        return merge(played, time.perf_counter() - start)
+
+    def state(self) -> State:
+        return join_states([worker.state() for worker in self._workers])
+
+    def restore(self, state: State) -> None:
+        for worker, share in zip(self._workers, split_state(state, self._slots), strict=True):
+            worker.restore(share)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+def resolve_count(settings: WorkerSettings, runtime: RuntimeSettings, slots: int) -> WorkerSettings:
+    """`settings` with the number of workers decided: no more than there are slots."""
+    cores = runtime.threads or os.cpu_count() or 1
+    count = settings.count or (2 if runtime.device == "cuda" else cores)
+    return settings.model_copy(update={"count": min(count, slots)})
+
+
+def jobs(whole: Job, count: int) -> list[Job]:
+    """`whole` cut into `count` workers: slots, games and threads of the network shared as evenly as can be."""
+    threads = max(1, (whole.runtime.threads or os.cpu_count() or 1) // count)
+    runtime = whole.runtime.model_copy(update={"threads": threads})
+    slots, games = _shares(whole.selfplay.slots, count), _shares(whole.selfplay.games, count)
+    return [
+        whole._replace(runtime=runtime, selfplay=whole.selfplay.model_copy(update={"slots": s, "games": g}))
+        for s, g in zip(slots, games, strict=True)
+    ]
+
+
+def merge(played: Sequence[Played], seconds: float) -> Played:
+    """All workers' games as one iteration's, worker by worker; `seconds` is how long it took until the last was done."""
+    stats = [p.stats for p in played]
+    total = {
+        name: sum(getattr(s, name) for s in stats) for name in SelfPlayStats._fields if name not in ("games", "seconds")
+    }
+    total["network_seconds"] /= len(stats)  # of one core's time
+    games = [game for s in stats for game in s.games]
+    return Played(
+        Samples.concatenate([p.samples for p in played]), SelfPlayStats(games=games, seconds=seconds, **total)
+    )
+
+
+def join_states(states: Sequence[State]) -> State:
+    """The states of several workers as one: their slots in a row."""
+    return {name: np.concatenate([state[name] for state in states]) for name in states[0]}
+
+
+def split_state(state: State, slots: Sequence[int]) -> list[State]:
+    """The opposite of `join_states`, for workers of so many slots each."""
+    ends = np.cumsum(slots)
+    if len(state["length"]) != ends[-1]:
+        raise ValueError(f"games under way in {len(state['length'])} slots cannot go on in {ends[-1]}")
+    return [
+        {name: array[end - size : end] for name, array in state.items()} for end, size in zip(ends, slots, strict=True)
+    ]
+
+
+def _shares(total: int, count: int) -> list[int]:
+    """`total` in `count` shares that differ by at most one, none of them empty.
+
+    >>> _shares(7, 3)
+    [3, 2, 2]
+    """
+    return [max(1, total // count + (i < total % count)) for i in range(count)]

@@ -1,0 +1,144 @@
+"""Self-play spread over workers: the same games wherever they are played, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import envs
+from agents.cache import EvaluationCache
+from agents.network import NetworkSettings, PolicyValueNetwork
+from agents.runtime import RuntimeSettings, TorchRuntime
+from agents.search import SearchSettings
+from arena.selfplay import SelfPlaySettings
+from arena.workers import Job, Played, Threads, Workers, WorkerSettings, jobs, join_states, resolve_count, split_state
+
+GAME = "connect_four"
+NETWORK = NetworkSettings(blocks=1, channels=8)
+RUNTIME = RuntimeSettings(engine="torch", device="cpu", precision="fp32", threads=2)
+WHOLE = Job(
+    GAME,
+    NETWORK,
+    RUNTIME,
+    SearchSettings(rule="gumbel"),
+    SelfPlaySettings(games=13, slots=9, simulations=8, random_plies=4),
+    cache=512,
+)
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return PolicyValueNetwork(envs.make(GAME), NETWORK).state_dict()
+
+
+def iterations(workers: Workers, weights: dict[str, torch.Tensor], first: int, count: int) -> list[Played]:
+    played = [workers.play(weights, (7, i, 0), lambda games: None) for i in range(first, first + count)]
+    workers.close()
+    return played
+
+
+def same(a: Played, b: Played) -> bool:
+    columns = zip(a.samples.arrays().values(), b.samples.arrays().values(), strict=True)
+    return a.stats.games == b.stats.games and all(np.array_equal(x, y) for x, y in columns)
+
+
+def test_workers_play_the_same_games_again(weights: dict[str, torch.Tensor]) -> None:
+    one, two = (iterations(Threads(jobs(WHOLE, 2)), weights, 0, 2) for _ in range(2))
+    assert all(same(a, b) for a, b in zip(one, two, strict=True))
+    assert len(one[0].stats.games) == 13
+
+
+def test_games_under_way_go_on_from_a_saved_state(weights: dict[str, torch.Tensor]) -> None:
+    unbroken = iterations(Threads(jobs(WHOLE, 2)), weights, 0, 3)
+    first = Threads(jobs(WHOLE, 2))
+    iterations(first, weights, 0, 1)
+    second = Threads(jobs(WHOLE, 2))
+    second.restore(first.state())
+    assert all(same(a, b) for a, b in zip(unbroken[1:], iterations(second, weights, 1, 2), strict=True))
+
+
+def test_an_interrupt_stops_every_worker(weights: dict[str, torch.Tensor]) -> None:
+    workers = Threads(jobs(WHOLE, 2))
+
+    def interrupt(games: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        workers.play(weights, (7, 0, 0), interrupt)
+    workers.close()  # returns only when no worker plays any more
+
+
+def test_shares_make_up_the_whole() -> None:
+    parts = jobs(WHOLE, 4)
+    assert [p.selfplay.slots for p in parts] == [3, 2, 2, 2]
+    assert sum(p.selfplay.games for p in parts) == 13
+    assert {p.runtime.threads for p in parts} == {1}
+    assert resolve_count(WorkerSettings(count=20), RUNTIME, slots=9).count == 9
+    assert resolve_count(WorkerSettings(), RUNTIME, slots=9).count == 2
+
+
+def test_states_of_other_slots_are_refused() -> None:
+    state = {"length": np.zeros(9), "roots": np.zeros((9, 4), np.uint8)}
+    parts = split_state(state, [4, 5])
+    assert {k: v.shape for k, v in join_states(parts).items()} == {"length": (9,), "roots": (9, 4)}
+    with pytest.raises(ValueError, match="9 slots cannot go on in 8"):
+        split_state(state, [4, 4])
+
+
+class Counting(TorchRuntime):
+    """Counts the positions it is asked about."""
+
+    asked = 0
+
+    def evaluate(self, planes, legal):  # type: ignore[no-untyped-def]
+        self.asked += len(planes)
+        return super().evaluate(planes, legal)
+
+
+@pytest.mark.parametrize("capacity", [1, 64, 4096])  # the first two forget most of what they are told
+def test_a_cache_changes_no_answer(capacity: int) -> None:
+    game = envs.make(GAME)
+    runtime = Counting(game, NETWORK)
+    cache = EvaluationCache(game, runtime, capacity)
+    rng = np.random.default_rng(0)
+    states = game.reset(40)
+    for _ in range(6):
+        doubled = np.concatenate([states, states[::-1]])
+        answer, plain = cache(doubled), runtime.evaluate(game.observe(doubled), game.legal(doubled))
+        np.testing.assert_allclose(answer.priors, plain.priors, atol=1e-6)
+        np.testing.assert_allclose(answer.values, plain.values, atol=1e-6)
+        states = game.step(states, envs.random_actions(game.legal(states), rng))
+
+
+def test_a_cache_asks_once_and_forgets_when_told() -> None:
+    game = envs.make(GAME)
+    runtime = Counting(game, NETWORK)
+    cache = EvaluationCache(game, runtime, 4096)
+    cache(game.reset(50))
+    assert (runtime.asked, cache.lookups, cache.hits) == (1, 50, 49)
+    transposed = [game.reset(1), game.reset(1)]
+    for column, other in zip((0, 3, 1), (1, 3, 0), strict=True):
+        transposed = [game.step(s, np.array([a])) for s, a in zip(transposed, (column, other), strict=True)]
+    cache(np.concatenate(transposed))
+    assert runtime.asked == 2
+    cache.clear()
+    cache(game.reset(1))
+    assert runtime.asked == 3
+
+
+def test_a_cache_survives_an_interrupted_question() -> None:
+    game = envs.make(GAME)
+    runtime = TorchRuntime(game, NETWORK)
+    cache = EvaluationCache(game, runtime, 64)
+    answer = runtime.evaluate
+
+    def interrupted(planes, legal):  # type: ignore[no-untyped-def]
+        raise KeyboardInterrupt
+
+    runtime.evaluate = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        cache(game.reset(3))
+    runtime.evaluate = answer  # type: ignore[method-assign]
+    assert cache(game.reset(3)).priors.shape == (3, 7)
