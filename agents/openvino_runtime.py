@@ -23,6 +23,8 @@ from torch.func import functional_call
 import envs
 from agents.evaluators import Evaluation, masked_softmax
 from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
+from agents.quantisation import quantise, random_positions
+from agents.runtime import EXAMPLES
 from envs import Game
 
 SMALLEST_PIECE = 8  # positions that are worth a thread of their own
@@ -55,16 +57,19 @@ class OpenVINORuntime:
         self._game, self._settings = game, network
         self._streams = threads or os.cpu_count() or 1
         self._hints = {
-            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+            "INFERENCE_PRECISION_HINT": "bf16"
+            if precision == "bf16" or (precision == "int8" and has_bf16())
+            else "f32",
             "NUM_STREAMS": self._streams,
             "INFERENCE_NUM_THREADS": self._streams,
             "ENABLE_CPU_PINNING": False,  # other programs use the cores too
         }
+        self._examples = random_positions(game, EXAMPLES) if precision == "int8" else None
         self._core = openvino.Core()
         self._model = _convert(game.name, network)
         self.load(PolicyValueNetwork(game, network).state_dict())
 
-    def load(self, weights: Mapping[str, Tensor]) -> None:
+    def load(self, weights: Mapping[str, Tensor], examples: NDArray[np.uint8] | None = None) -> None:
         model = self._model.clone()
         _, *inputs = model.get_parameters()
         folded = _folded(self._game, self._settings, weights).state_dict()
@@ -72,6 +77,8 @@ class OpenVINORuntime:
             parameter.output(0).replace(opset.constant(weight.numpy()).output(0))
             model.remove_parameter(parameter)
         model.validate_nodes_and_infer_types()
+        if self._examples is not None:
+            quantise(self._core, model, self._examples if examples is None else examples)
         compiled = self._core.compile_model(model, "CPU", self._hints)
         self._requests = [compiled.create_infer_request() for _ in range(self._streams)]
 

@@ -22,6 +22,8 @@ from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisati
 from agents.section import Section
 from envs import Game, States
 
+EXAMPLES = 256  # positions that are enough for 8-bit arithmetic to know its ranges
+
 
 class RuntimeSettings(Section):
     """Where, by what and in which precision the network runs during play."""
@@ -30,8 +32,8 @@ class RuntimeSettings(Section):
         "auto", description="auto: the fastest one, measured at the start; openvino: on the CPU, an optional extra"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: the faster one, measured at the start"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
+        "auto", description="auto: fp32 or bf16, the faster one, measured at the start; int8: convolutions, in OpenVINO"
     )
     threads: int = Field(0, ge=0, description="threads of the network on the CPU; 0: one per core")
 
@@ -39,8 +41,12 @@ class RuntimeSettings(Section):
 class Runtime(Protocol):
     """Runs one network."""
 
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Use these weights (a `PolicyValueNetwork` state dict) from now on."""
+    def load(self, weights: Mapping[str, Tensor], examples: NDArray[np.uint8] | None = None) -> None:
+        """Use these weights (a `PolicyValueNetwork` state dict) from now on.
+
+        `examples` [n, C, H, W]: positions like those to come, from which 8-bit arithmetic learns its ranges; without any,
+        positions of random play.
+        """
         ...
 
     def evaluate(self, planes: NDArray[np.uint8], legal: NDArray[np.bool_]) -> Evaluation:
@@ -57,7 +63,7 @@ class TorchRuntime:
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.load(PolicyValueNetwork(game, network).state_dict())
 
-    def load(self, weights: Mapping[str, Tensor]) -> None:
+    def load(self, weights: Mapping[str, Tensor], examples: NDArray[np.uint8] | None = None) -> None:
         network = PolicyValueNetwork(self._game, self._settings)
         network.load_state_dict(weights)
         network.eval()
@@ -112,6 +118,12 @@ def candidates(settings: RuntimeSettings) -> list[RuntimeSettings]:
         raise ValueError("runtime.device is cuda but torch sees no CUDA device; use auto or cpu")
     if settings.engine == "openvino" and not openvino:
         raise ValueError("runtime.engine is openvino, which is not installed: pip install openvino, or use auto")
+    if settings.precision == "int8" and settings.engine == "torch":
+        raise ValueError("runtime.precision is int8, which OpenVINO computes: set runtime.engine to openvino or auto")
+    if settings.precision == "int8":
+        if not openvino:
+            raise ValueError("runtime.precision is int8, which needs OpenVINO: pip install openvino, or use auto")
+        return [settings.model_copy(update={"engine": "openvino", "device": "cpu"})]
     if cuda and settings.device != "cpu" and settings.engine != "openvino":
         precision = "bf16" if settings.precision == "auto" else settings.precision
         return [settings.model_copy(update={"engine": "torch", "device": "cuda", "precision": precision})]

@@ -112,3 +112,10 @@ class Replay:
     def rows(self) -> Samples:
         """The whole window as one table."""
         return Samples.concatenate([self.parts[i] for i in sorted(self.parts)])
+
+    def planes(self, game: Game, count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """[count, C, H, W] observations drawn from the whole window."""
+        rows = self.rows()
+        packed = rows.planes[rng.integers(len(rows), size=count)]
+        shape = (len(game.planes), *game.board_shape)
+        return np.unpackbits(packed, axis=1, count=int(np.prod(shape))).reshape(count, *shape)

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import envs
 from agents.files import AgentFile, save_agent
-from agents.runtime import create, network_evaluator, resolve, set_threads
+from agents.runtime import EXAMPLES, create, network_evaluator, resolve, set_threads
 from arena import checkpoint, rater, rating
 from arena.config import Config
 from arena.learner import Learner
@@ -28,7 +29,7 @@ from arena.replay import Replay, Samples
 from arena.selfplay import SelfPlayStats
 from arena.settings import dump
 from arena.tracking import Board, Tracker
-from arena.workers import Job, Threads, Workers, jobs, resolve_count
+from arena.workers import Job, Order, Threads, Workers, jobs, resolve_count
 from envs.render import picture
 
 
@@ -38,6 +39,7 @@ class Purpose(IntEnum):
     SELFPLAY = 0
     TRAIN = 1
     RATE = 2
+    EXAMPLES = 3
 
 
 class Rated(NamedTuple):
@@ -126,7 +128,8 @@ class Run:
         config = self.config
         with self._phase("selfplay", config.selfplay.games):
             seed = (config.seed, iteration, Purpose.SELFPLAY)
-            samples, stats = self.workers.play(self.learner.play_weights(), seed, self.progress.advance)
+            order = Order(self.learner.play_weights(), seed, self._examples(iteration))
+            samples, stats = self.workers.play(order, self.progress.advance)
         self.replay.add(iteration, samples)
         self.games += len(stats.games)
         self.positions += stats.moves
@@ -154,6 +157,12 @@ class Run:
         }
         return row | selfplay_figures(stats), samples
 
+    def _examples(self, iteration: int) -> NDArray[np.uint8] | None:
+        """Positions of the replay window, from which an 8-bit network learns its ranges."""
+        if self.config.runtime.precision != "int8" or len(self.replay) == 0:
+            return None
+        return self.replay.planes(self.game, EXAMPLES, self._rng(iteration, Purpose.EXAMPLES))
+
     def _rates(self, iteration: int) -> bool:
         return iteration % self.config.rating.every == 0 or iteration == self.config.iterations
 
@@ -166,7 +175,7 @@ class Run:
         (self.folder / "agents").mkdir(exist_ok=True)
         save_agent(self.folder / "agents" / f"{name}.safetensors", agent)
         rng = self._rng(iteration, Purpose.RATE)
-        self.runtime.load(weights)
+        self.runtime.load(weights, self._examples(iteration))
         evaluate = network_evaluator(self.game, self.runtime)
         player = rater.agent_player(self.game, evaluate, config.search, settings.simulations)
         opponents = rater.anchors(self.game, settings, seed=int(rng.integers(2**31)))

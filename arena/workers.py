@@ -51,6 +51,14 @@ class Job(NamedTuple):
     cache: int
 
 
+class Order(NamedTuple):
+    """What an iteration's games are played with."""
+
+    weights: Weights
+    seed: tuple[int, ...]  # worker i draws from the generator of this and i
+    examples: NDArray[np.uint8] | None = None  # positions to come, for 8-bit networks
+
+
 class Played(NamedTuple):
     """What one worker, or all of them, played in an iteration."""
 
@@ -68,14 +76,13 @@ class Worker:
         self._cache = EvaluationCache(game, self._runtime, job.cache) if job.cache else None
         self._evaluate = self._cache or network_evaluator(game, self._runtime)
 
-    def play(
-        self, weights: Weights, seed: Sequence[int], progress: Callable[[int], None] = lambda games: None
-    ) -> Played:
-        """Play this worker's share of an iteration. Deterministic in (games under way, weights, seed)."""
-        self._runtime.load(weights)
+    def play(self, order: Order, number: int, progress: Callable[[int], None] = lambda games: None) -> Played:
+        """Play this worker's share of an iteration. Deterministic in (games under way, order, number)."""
+        self._runtime.load(order.weights, order.examples)
         if self._cache is not None:
             self._cache.clear()
-        samples, stats = self._selfplay.play(self._evaluate, np.random.default_rng(seed), progress=progress)
+        rng = np.random.default_rng((*order.seed, number))
+        samples, stats = self._selfplay.play(self._evaluate, rng, progress=progress)
         return Played(samples, stats._replace(cached=self._cache.hits if self._cache else 0))
 
     def state(self) -> State:
@@ -90,8 +97,8 @@ class Worker:
 class Workers(Protocol):
     """All workers of a run."""
 
-    def play(self, weights: Weights, seed: Sequence[int], progress: Callable[[int], None]) -> Played:
-        """An iteration's games; worker i draws from the generator of `seed` and i. `progress` hears of finished games."""
+    def play(self, order: Order, progress: Callable[[int], None] = lambda games: None) -> Played:
+        """An iteration's games. `progress` hears of finished ones."""
         ...
 
     def state(self) -> State:
@@ -113,9 +120,7 @@ class Threads:
         self._slots = [job.selfplay.slots for job in jobs]
         self._pool = ThreadPoolExecutor(len(jobs), initializer=set_threads, initargs=(jobs[0].runtime,))
 
-    def play(
-        self, weights: Weights, seed: Sequence[int], progress: Callable[[int], None] = lambda games: None
-    ) -> Played:
+    def play(self, order: Order, progress: Callable[[int], None] = lambda games: None) -> Played:
         start, over, lock = time.perf_counter(), threading.Event(), threading.Lock()
 
         def heard(games: int) -> None:
@@ -124,7 +129,7 @@ class Threads:
             with lock:
                 progress(games)
 
-        futures = [self._pool.submit(worker.play, weights, (*seed, i), heard) for i, worker in enumerate(self._workers)]
+        futures = [self._pool.submit(worker.play, order, i, heard) for i, worker in enumerate(self._workers)]
         try:
             played = [future.result() for future in futures]
         except BaseException:  # Ctrl-C arrives here while the others still play

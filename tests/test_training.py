@@ -199,7 +199,7 @@ def test_bf16_answers_stay_close_to_fp32() -> None:
     assert np.abs(answers[0].values - answers[1].values).max() < 0.05
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
 def test_openvino_answers_as_torch_does_for_new_weights_and_any_batch(precision: str) -> None:
     game = envs.make("connect_four")
     settings = NetworkSettings(blocks=1, channels=16, global_pooling=True)
@@ -221,6 +221,24 @@ def test_openvino_answers_as_torch_does_for_new_weights_and_any_batch(precision:
             assert (again.priors.tobytes(), again.values.tobytes()) == (found.priors.tobytes(), found.values.tobytes())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_a_thousand_weight_updates_take_no_memory(precision: str) -> None:
+    game, settings = envs.make("connect_four"), NetworkSettings(blocks=2, channels=16)
+    runtime = OpenVINORuntime(game, settings, precision=precision, threads=1)
+    weights = PolicyValueNetwork(game, settings).state_dict()
+    states = game.reset(32)
+
+    def update(times: int) -> int:
+        for _ in range(times):
+            runtime.load(weights)
+            runtime.evaluate(game.observe(states), game.legal(states))
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096  # bytes resident
+
+    settled = update(200)  # allocators have what they want
+    assert update(1000) - settled < 32e6
+
+
 def test_what_the_runtime_settings_leave_open() -> None:
     def names(**settings: str) -> list[str]:
         return [f"{c.engine} {c.precision}" for c in candidates(RuntimeSettings.model_validate(settings))]
@@ -228,6 +246,9 @@ def test_what_the_runtime_settings_leave_open() -> None:
     assert names(device="cpu", engine="torch") == ["torch fp32", "torch bf16"]
     assert names(device="cpu", precision="fp32") == ["torch fp32", "openvino fp32"]
     assert names(engine="openvino", precision="bf16") == ["openvino bf16"]
+    assert names(precision="int8") == ["openvino int8"]
+    with pytest.raises(ValueError, match="which OpenVINO computes"):
+        names(engine="torch", precision="int8")
     with pytest.raises(ValueError, match="runs on the CPU"):
         names(engine="openvino", device="cuda")
 

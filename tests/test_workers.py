@@ -12,7 +12,18 @@ from agents.network import NetworkSettings, PolicyValueNetwork
 from agents.runtime import RuntimeSettings, TorchRuntime
 from agents.search import SearchSettings
 from arena.selfplay import SelfPlaySettings
-from arena.workers import Job, Played, Threads, Workers, WorkerSettings, jobs, join_states, resolve_count, split_state
+from arena.workers import (
+    Job,
+    Order,
+    Played,
+    Threads,
+    Workers,
+    WorkerSettings,
+    jobs,
+    join_states,
+    resolve_count,
+    split_state,
+)
 
 GAME = "connect_four"
 NETWORK = NetworkSettings(blocks=1, channels=8)
@@ -34,7 +45,7 @@ def weights() -> dict[str, torch.Tensor]:
 
 
 def iterations(workers: Workers, weights: dict[str, torch.Tensor], first: int, count: int) -> list[Played]:
-    played = [workers.play(weights, (7, i, 0), lambda games: None) for i in range(first, first + count)]
+    played = [workers.play(Order(weights, (7, i, 0))) for i in range(first, first + count)]
     workers.close()
     return played
 
@@ -66,7 +77,7 @@ def test_an_interrupt_stops_every_worker(weights: dict[str, torch.Tensor]) -> No
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        workers.play(weights, (7, 0, 0), interrupt)
+        workers.play(Order(weights, (7, 0, 0)), interrupt)
     workers.close()  # returns only when no worker plays any more
 
 
