@@ -1,4 +1,4 @@
-"""Players: `(states [B], rng) -> actions [B]`. The arena knows nothing else about them.
+"""Players: `(states [B], rng) -> actions [B]`. The arena knows nothing else about them, but that they may raise `Forfeit`.
 
 `make_player` turns a short text into one, the same text on the command line and in configs:
 
@@ -15,8 +15,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,30 @@ from envs import Game, States
 from envs.go import Go
 
 Player = Callable[[States, np.random.Generator], NDArray[np.int64]]
+LossReason = Literal["resignation", "time", "illegal move", "crash"]
+
+
+class Loss(NamedTuple):
+    """Why a game is lost other than on the board."""
+
+    reason: LossReason
+    detail: str = ""  # one line for the record: what the engine said or did
+
+
+class Forfeit(Exception):  # noqa: N818  # no error of the program: a player's way to lose
+    """Raised by a player in place of an answer: some of the games that it was asked about are lost.
+
+    `losses` says which and why, by row of the states [B] that it was given; `actions` [B] are its moves in the others
+    (whatever stands in the lost rows is ignored). A match goes on with the others.
+
+    >>> str(Forfeit({2: Loss("time", "no answer in 10 s")}, np.zeros(3, np.int64)))
+    'time: no answer in 10 s'
+    """
+
+    def __init__(self, losses: Mapping[int, Loss], actions: NDArray[np.int64]) -> None:
+        super().__init__("; ".join(dict.fromkeys(": ".join(filter(None, loss)) for loss in losses.values())))
+        self.losses, self.actions = dict(losses), actions
+
 
 BUILT_IN = ("random", "greedy", "minimax:DEPTH", "mcts:SIMULATIONS", "solver", "champion")
 CHAMPIONS = Path(__file__).parent / "data"  # one agent file a game; RESULTS.md says how each was trained

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import envs
-from agents.players import SearchPlayer, make_player
-from arena.match import play_match, random_openings
+from agents.players import Forfeit, Loss, SearchPlayer, make_player
+from arena.match import PlayedGame, gauntlet, play_match, random_openings
 from arena.yardstick import keep_rate
 from envs import States
 
@@ -68,6 +68,65 @@ def test_an_illegal_move_is_an_error_that_names_the_player() -> None:
             random_openings(game, 1, 0, np.random.default_rng(0)),
             np.random.default_rng(0),
         )
+
+
+def test_a_player_that_forfeits_loses_those_games_and_plays_on_in_the_others() -> None:
+    """It gives up wherever a first stone stands in the left column, on its first move."""
+    game = envs.make("connect_four")
+
+    def quitter(states: States, rng: np.random.Generator) -> np.ndarray:
+        actions = np.full(len(states), 6)
+        gone = np.flatnonzero((states["ply"] < 3) & (game.board(states)[:, -1, 0] != 0))
+        if len(gone):
+            actions[gone] = -1
+            raise Forfeit({int(i): Loss("crash", "broken pipe") for i in gone}, actions)
+        return np.where(game.legal(states)[np.arange(len(states)), actions], actions, game.legal(states).argmax(axis=1))
+
+    rng = np.random.default_rng(0)
+    openings = random_openings(game, 7, 1, rng)
+    heard: list[tuple[str, PlayedGame]] = []
+    match = gauntlet(
+        game, quitter, {"greedy": (make_player(game, "greedy"), openings)}, rng, finished=lambda *end: heard.append(end)
+    )["greedy"]
+    left = [i for i, actions in enumerate(openings.actions) if actions == (0,)]
+    as_second = next(played for played in match.games if played.opening in left and not played.a_first)
+    assert (as_second.score, as_second.reason, as_second.detail) == (0.0, "crash", "broken pipe")
+    assert as_second.actions == (0,)  # a forfeit is no move
+    others = [played for played in match.games if played.opening not in left and not played.a_first]
+    assert {played.reason for played in others} == {"normal"}
+    assert sorted(played for _, played in heard) == sorted(match.games)
+    assert {name for name, _ in heard} == {"greedy"}
+
+
+def test_the_opponents_forfeit_is_a_point_for_a() -> None:
+    game = envs.make("tictactoe")
+
+    def absent(states: States, rng: np.random.Generator) -> np.ndarray:
+        raise Forfeit(dict.fromkeys(range(len(states)), Loss("time")), np.zeros(len(states), np.int64))
+
+    openings = random_openings(game, 3, 1, np.random.default_rng(0))
+    match = play_match(game, make_player(game, "random"), absent, openings, np.random.default_rng(0))
+    assert [(played.score, played.reason) for played in match.games] == [(1.0, "time")] * 6
+
+
+def test_adjudication_stops_long_games_and_counts_points_where_there_are_any() -> None:
+    """Black has the only stone of 5x5 Go without komi: all the area is its own, from both seats."""
+    game, rng = envs.make("go:size=5,komi=0"), np.random.default_rng(0)
+
+    def places_only_as_black(states: States, rng: np.random.Generator) -> np.ndarray:
+        black = states["ply"] == 0
+        return np.where(black, 12, 0 + np.where(states["ply"] == 1, game.num_actions - 1, 0))
+
+    openings = random_openings(game, 1, 0, rng)
+    rivals = {"twin": (places_only_as_black, openings)}
+    match = gauntlet(game, places_only_as_black, rivals, rng, adjudicate=2)["twin"]
+    assert [(played.score, played.a_first) for played in match.games] == [(1.0, True), (0.0, False)]
+    assert {played.reason for played in match.games} == {"adjudication"}
+    game = envs.make("connect_four")
+    random = make_player(game, "random")
+    stopped = gauntlet(game, random, {"b": (random, random_openings(game, 4, 2, rng))}, rng, adjudicate=4)["b"]
+    assert [len(played.actions) for played in stopped.games] == [4] * 8
+    assert stopped.score == 0.5
 
 
 def test_equal_deterministic_games_are_not_counted_twice() -> None:
