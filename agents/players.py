@@ -150,14 +150,40 @@ def make_player(game: Game, spec: str, *, seed: int = 0) -> Player:
     return _trained(game, spec)
 
 
+def repeatable(spec: str) -> bool:
+    """Whether the player makes the same moves again from the same generator: no clock and no other program decides."""
+    return not spec.startswith("gtp:")
+
+
+def built_in(game: Game) -> list[str]:
+    """Players that need nothing but the package, from weak to strong: whom a rating list of `game` begins with."""
+    players = ["random", "greedy", "minimax:2", "mcts:100", "mcts:400"]
+    if (CHAMPIONS / f"{_champion_name(game)}.safetensors").exists():
+        players += ["champion:0", "champion"]
+    return [*players, "solver"] if game.name in ("connect_four", "tictactoe") else players
+
+
 def champion(game: Game) -> Path:
     """The agent file that comes with the package for `game`. ValueError where there is none."""
-    name = f"go{game.size}" if isinstance(game, Go) else game.name
-    path = CHAMPIONS / f"{name}.safetensors"
+    path = CHAMPIONS / f"{_champion_name(game)}.safetensors"
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in CHAMPIONS.glob("*.safetensors")))
         raise ValueError(f"no champion of {game.name} comes with the package; there is one of {known}")
     return path
+
+
+def _champion_name(game: Game) -> str:
+    return f"go{game.size}" if isinstance(game, Go) else game.name
+
+
+def trained_spec(spec: str) -> tuple[Path, int | None]:
+    """The path in the `spec` of a trained agent, and the simulations a move where it says any.
+
+    >>> [(path.name, number) for path, number in map(trained_spec, ("runs/go9", "runs/go9:800"))]
+    [('go9', None), ('go9', 800)]
+    """
+    path, colon, number = spec.rpartition(":")
+    return (Path(path), int(number)) if colon and number.isdigit() else (Path(spec), None)
 
 
 def _number(spec: str, number: str, example: str) -> int:
@@ -189,14 +215,12 @@ def _trained(game: Game, spec: str) -> Player:
     from agents.files import find_agent, load_agent
     from agents.runtime import RuntimeSettings, create, network_evaluator, resolve
 
-    path, colon, number = spec.rpartition(":")
-    if not (colon and number.isdigit()):
-        path, number = spec, ""
-    if not Path(path).exists():
+    path, given = trained_spec(spec)
+    if not path.exists():
         raise ValueError(f"there is no player '{spec}': neither a file or run folder nor one of {', '.join(BUILT_IN)}")
-    if alphago.is_alphago(Path(path)):
-        return alphago.alphago(game, Path(path), int(number) if number else alphago.SIMULATIONS)
-    agent = load_agent(find_agent(Path(path)))
+    if alphago.is_alphago(path):
+        return alphago.alphago(game, path, alphago.SIMULATIONS if given is None else given)
+    agent = load_agent(find_agent(path))
     if not _same_board(agent.game, game):
         raise ValueError(f"{path} plays {agent.game.name}, not {game.name}")
     runtime = create(
@@ -204,7 +228,7 @@ def _trained(game: Game, spec: str) -> Player:
     )
     runtime.load(agent.weights)
     evaluate = network_evaluator(game, runtime)
-    simulations = int(number) if number else agent.simulations
+    simulations = agent.simulations if given is None else given
     if simulations == 0:
         return policy_player(evaluate)
     return SearchPlayer(game, evaluate, agent.search, simulations)

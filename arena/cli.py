@@ -21,6 +21,20 @@ PLAYERS = (
 )
 GameName = Annotated[str, typer.Argument(metavar="GAME", help="as `arena games` lists it: connect_four, go9, ...")]
 Seed = Annotated[int, typer.Option(help="of every random draw")]
+Plies = Annotated[int, typer.Option(min=0, help="random moves an opening consists of")]
+Sprt = Annotated[
+    tuple[float, float] | None,
+    typer.Option(
+        metavar="ELO0 ELO1", help="stop a meeting once it is plain which of the two differences holds (5% errors)"
+    ),
+]
+Parallel = Annotated[int, typer.Option(min=2, help="games side by side")]
+Adjudicate = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="PLIES", help="stop longer games: on points where there are any, else drawn"),
+]
+LedgerFile = Annotated[Path | None, typer.Option(help="where games are kept; else runs/ledger.sqlite")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="lists as Markdown")]
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -98,33 +112,79 @@ def match(
     openings: Annotated[
         int, typer.Option(min=1, help="paired openings, repeated where the game has fewer; twice as many games")
     ] = 50,
-    plies: Annotated[int, typer.Option(min=0, help="random moves an opening consists of")] = 4,
+    plies: Plies = 4,
+    sprt: Sprt = None,
+    parallel: Parallel = 100,
+    adjudicate: Adjudicate = None,
+    ledger: LedgerFile = None,
     seed: Seed = 0,
 ) -> None:
-    """Let two players meet: paired openings, seats swapped."""
-    from arena import tables
+    """Let two players meet: paired openings, seats swapped. Stopped and repeated, it goes on where it was."""
+    from arena import standings, tables
+    from arena.tournament import Tournament
 
-    tables.match(a, b, game=game, openings=openings, plies=plies, seed=seed)
+    settings = Tournament(
+        tables.game_of(game, [a, b]).name, (a, b), "match", 0, openings, plies, seed, parallel, adjudicate
+    )
+    standings.play_and_show(settings, ledger, anchor=b, sprt=sprt)
+
+
+@app.command()
+def tournament(
+    game: Annotated[str, typer.Argument(metavar="GAME", help="as `arena games` lists it; all: every game in turn")],
+    players: Annotated[list[str] | None, typer.Argument(help=f"{PLAYERS}; none: all that come with the game")] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            help="round-robin; gauntlet: the first against the others; ladder: neighbours, from the top; swiss"
+        ),
+    ] = "round-robin",
+    rounds: Annotated[int, typer.Option(min=0, help="0: once all pairs; a ladder one a player; swiss log2 + 1")] = 0,
+    openings: Annotated[int, typer.Option(min=1, help="paired openings a meeting; twice as many games")] = 25,
+    plies: Plies = 4,
+    sprt: Sprt = None,
+    parallel: Parallel = 100,
+    adjudicate: Adjudicate = None,
+    ledger: LedgerFile = None,
+    anchor: Annotated[str, typer.Option(help="the player whose Elo is 0; none of them: their mean is")] = "random",
+    markdown: Markdown = False,
+    seed: Seed = 0,
+) -> None:
+    """Let players meet each other and rate them. Every game is kept; stopped and repeated, it goes on where it was."""
+    from arena import standings
+
+    shared = (format, rounds, openings, plies, seed, parallel, adjudicate)
+    for settings in standings.tournaments(game, players or [], shared):
+        standings.play_and_show(settings, ledger, anchor=anchor, sprt=sprt, markdown=markdown)
 
 
 @app.command()
 def rate(
     what: Annotated[
-        str, typer.Argument(metavar="RUN|GAME", help="a run's folder: its rating list. A game: rate PLAYERS anew")
+        str,
+        typer.Argument(
+            metavar="RUN|LEDGER|GAME", help="a run's folder or a ledger: its rating lists. A game: rate PLAYERS anew"
+        ),
     ],
     players: Annotated[list[str] | None, typer.Argument(help=PLAYERS)] = None,
-    anchor: Annotated[str, typer.Option(help="the player whose Elo is 0")] = "random",
+    anchor: Annotated[str, typer.Option(help="the player whose Elo is 0; none of them: their mean is")] = "random",
     openings: Annotated[int, typer.Option(min=1, help="paired openings a pairing; twice as many games")] = 25,
-    plies: Annotated[int, typer.Option(min=0, help="random moves an opening consists of")] = 4,
+    plies: Plies = 4,
+    ledger: LedgerFile = None,
+    markdown: Markdown = False,
     seed: Seed = 0,
 ) -> None:
-    """Print a rating list: a run's, or of PLAYERS in a round robin."""
-    from arena import tables
+    """Print a rating list: of a run, of a ledger, or of PLAYERS in a round robin."""
+    from arena import standings, tables
 
     if Path(what).is_dir():
         tables.run_ratings(Path(what))
+    elif Path(what).is_file():
+        standings.show_ledger(Path(what), anchor=anchor, markdown=markdown)
     else:
-        tables.round_robin(what, players or [], anchor=anchor, openings=openings, plies=plies, seed=seed)
+        shared = ("round-robin", 0, openings, plies, seed, 100, None)
+        for settings in standings.tournaments(what, players or [], shared):
+            standings.play_and_show(settings, ledger, anchor=anchor, sprt=None, markdown=markdown)
 
 
 @app.command()

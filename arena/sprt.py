@@ -85,4 +85,4 @@ def _tilt(shares: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
     low, high = -1 / off.max(), -1 / off.min()  # between them every share stays positive
     slack = 1e-9 * (high - low)
     x = brentq(lambda x: (shares * off / (1 + x * off)).sum(), low + slack, high - slack, xtol=1e-12)
-    return 1 + x * off
+    return np.asarray(1 + x * off)

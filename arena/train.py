@@ -19,7 +19,7 @@ from arena.config import smoke as shrink
 from arena.progress import Display
 from arena.run import Run
 from arena.settings import find_config, kind, load
-from arena.tables import print_ratings
+from arena.standings import rating_table
 from arena.tracking import Tracker
 
 
@@ -69,7 +69,7 @@ def _run_alphago(config: AlphaGoConfig, folder: Path, *, fresh: bool) -> None:
         except KeyboardInterrupt:
             display.note(f"stopped; go on with: arena train --resume {folder}")
             raise
-    print_ratings(console, ratings, config.name)
+    console.print(rating_table(ratings, config.name))
     console.print(f"done; play it: arena play {config.game} {folder}", highlight=False)
 
 

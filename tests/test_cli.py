@@ -74,7 +74,7 @@ def test_analysis_as_json() -> None:
     assert report["line"][0] == report["moves"][0]["move"]
 
 
-def test_match_prints_a_result() -> None:
-    done = arena("match", "greedy", "random", "--game", "connect_four", "--openings", "5")
+def test_match_prints_a_result_and_keeps_the_games(tmp_path: Path) -> None:
+    done = arena("match", "greedy", "random", "--game", "connect_four", "--openings", "5", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "10" in done.stdout

@@ -68,7 +68,7 @@ class Pipeline:
         self.agents.mkdir(parents=True, exist_ok=True)
         (self.folder / "config.yaml").write_text(dump(self.config))
 
-    def run(self) -> list[rating.Rating]:
+    def run(self) -> rating.Estimate:
         """Every stage that is not done yet; the ratings of the table at the end."""
         self._records()
         self._supervised()
@@ -190,7 +190,7 @@ class Pipeline:
             )
         self._save(f"{stage}.safetensors", settings.network, weights)
 
-    def _table(self) -> list[rating.Rating]:
+    def _table(self) -> rating.Estimate:
         """Everybody against everybody: the paper's ablation, the sweep of λ, and opponents from outside."""
         folder, settings = self.folder / "table", self.config.table
         folder.mkdir(exist_ok=True)
@@ -209,10 +209,10 @@ class Pipeline:
             played = play_match(self.game, players[a], players[b], openings, rng, progress=self.progress.advance)
             done.append(result(a, b, played))
             write_atomically(file, json.dumps(done).encode())
-        ratings = rating.fit(done, anchors={"random": 0.0})
+        ratings = rating.estimate(done, anchors={"random": 0.0})
         with self._tracked("table") as tracker:
             games = sum(r.wins + r.draws + r.losses for r in done)
-            tracker.log({"iteration": 1, "games": games, "ratings": [list(entry) for entry in ratings]})
+            tracker.log({"iteration": 1, "games": games, "ratings": [list(entry) for entry in ratings.ratings()]})
         return ratings
 
     def _players(self) -> dict[str, Player]:

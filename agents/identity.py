@@ -1,0 +1,68 @@
+"""Who exactly a player is: what has to be equal for two games of "the same" player to count together.
+
+A path says little: the file may change, or be copied. An identity holds the hash of the weights, the settings of the
+search and the version of the rules, and is known by the hash of all that; the text the player was called by is for people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+from agents.players import ROLLOUT_SEARCH, champion, trained_spec
+from envs import Game
+
+
+class Identity(NamedTuple):
+    """A player of one game."""
+
+    name: str  # as it was called: "mcts:100", "runs/go9:200"
+    details: dict[str, Any]  # everything that its strength depends on, as JSON has it
+
+    @property
+    def key(self) -> str:
+        """A short hash of the details.
+
+        >>> Identity("a", {"player": "random"}).key == Identity("b", {"player": "random"}).key
+        True
+        """
+        return hashlib.sha256(json.dumps(self.details, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def identify(game: Game, spec: str) -> Identity:
+    """Who `make_player(game, spec)` makes. ValueError where an agent's file cannot be read."""
+    rules = {"game": game.name, "game_version": game.version}
+    kind, _, number = spec.partition(":")
+    if kind == "champion":
+        path = champion(game)
+        return Identity(spec, rules | _trained(f"{path}:{number}" if number else str(path)))
+    if kind == "mcts":
+        return Identity(spec, rules | {"player": spec, "search": ROLLOUT_SEARCH.model_dump()})
+    if trained_spec(spec)[0].exists():
+        return Identity(spec, rules | _trained(spec))
+    return Identity(spec, rules | {"player": spec})
+
+
+def _trained(spec: str) -> dict[str, Any]:
+    """The details of a trained agent; a run's folder is the newest agent in it."""
+    from agents.alphago import player as alphago
+    from agents.files import find_agent, fingerprint, load_agent
+
+    path, simulations = trained_spec(spec)
+    if alphago.is_alphago(path):
+        files = [load_agent(path / "agents" / name) for name in (alphago.SUPERVISED, alphago.VALUE)]
+        return {
+            "player": "alphago",
+            "weights": [fingerprint(file) for file in files],
+            "search": alphago.SEARCH.model_dump(),
+            "simulations": alphago.SIMULATIONS if simulations is None else simulations,
+        }
+    agent = load_agent(find_agent(path))
+    return {
+        "player": "network",
+        "weights": fingerprint(agent),
+        "network": agent.network.model_dump(),
+        "search": agent.search.model_dump(),
+        "simulations": agent.simulations if simulations is None else simulations,
+    }

@@ -1,0 +1,189 @@
+"""`arena match`, `arena tournament` and `arena rate LEDGER`: what was played, as tables for the terminal or in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+import envs
+from agents.players import built_in
+from arena import rating
+from arena.ledger import DEFAULT, Ledger, LedgerGame
+from arena.rating import Estimate, Result
+from arena.schedule import Format, ladder_order, swiss_points
+from arena.sprt import SPRT, pair_counts
+from arena.tournament import Played, Tournament, pairs, play
+
+REPEATED = ("gomoku",)  # a name for a game that is in the list under another one too
+
+
+def tournaments(game: str, players: Sequence[str], shared: tuple[Any, ...]) -> Iterator[Tournament]:
+    """The tournament of `game`, or of every game for "all"; `shared` is the rest of the settings, in their order.
+
+    Where no players are named, those that come with the game take part.
+    """
+    if shared[0] not in get_args(Format):
+        raise ValueError(f"there is no tournament '{shared[0]}': choose one of {', '.join(get_args(Format)[1:])}")
+    for name in [name for name in envs.GAMES if name not in REPEATED] if game == "all" else [game]:
+        yield Tournament(name, tuple(players or built_in(envs.make(name))), *shared)
+
+
+def play_and_show(
+    settings: Tournament,
+    ledger_file: Path | None,
+    *,
+    anchor: str,
+    sprt: tuple[float, float] | None,
+    markdown: bool = False,
+) -> None:
+    """Play what is missing of a tournament and print how it ended."""
+    settings = replace(settings, sprt=SPRT(*sprt) if sprt else None)
+    console = Console(emoji=False)
+    with Ledger(ledger_file or DEFAULT) as ledger:
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task("", total=None)
+            played = play(
+                settings,
+                ledger,
+                begin=lambda title, games: bar.reset(task, description=title, total=games),
+                progress=lambda games: bar.advance(task, games),
+            )
+        game = envs.make(settings.game)
+        if settings.format == "match":
+            _print(console, [match_table(settings, played, game.name)], markdown)
+            if settings.sprt:
+                console.print(_decision(settings.sprt, played), soft_wrap=True, highlight=False)
+            return
+        results, copies = ledger.results(game.name, game.version, played.event)
+        _print(console, [crosstable(results, settings.players, game.name)], markdown)
+        show_ratings(console, results, copies, anchor=anchor, title=game.name, markdown=markdown)
+    if settings.format == "ladder":
+        console.print("The ladder, from the top: " + ", ".join(ladder_order(settings.players, played.rounds)))
+    if settings.format == "swiss":
+        points = swiss_points(settings.players, played.rounds)
+        order = sorted(points, key=lambda name: -points[name])
+        console.print("Points: " + ", ".join(f"{name} {points[name]:g}" for name in order))
+
+
+def show_ledger(path: Path, *, anchor: str, markdown: bool = False) -> None:
+    """Print a rating list of every game that the ledger in `path` has games of."""
+    console = Console(emoji=False)
+    with Ledger(path) as ledger:
+        rules = ledger.rules()
+        if not rules:
+            raise ValueError(f"{path} has no games yet")
+        for game, version in rules:
+            results, copies = ledger.results(game, version)
+            title = game if len({v for g, v in rules if g == game}) == 1 else f"{game}, rules of version {version}"
+            show_ratings(console, results, copies, anchor=anchor, title=title, markdown=markdown)
+
+
+def show_ratings(
+    console: Console, results: list[Result], copies: int, *, anchor: str, title: str, markdown: bool = False
+) -> None:
+    """Print the rating list of every group of players that games link, and what a list does not tell."""
+    found = rating.groups(results)
+    for group in found:
+        inside = [r for r in results if r.a in group]
+        estimate = rating.estimate(inside, {anchor: 0.0} if anchor in group else {}, a_first=True)
+        _print(console, [rating_table(estimate, title)], markdown)
+        if estimate.first_move is not None:
+            value, low, high = estimate.first_move
+            note = f"The first move is worth {value:+.0f} Elo ({low:+.0f} to {high:+.0f})"
+            console.print(f"{note}; equals draw {estimate.draws:.0%} of their games.", soft_wrap=True)
+        for circle in rating.cycles(inside):
+            beats = " beats ".join([*circle, circle[0]])
+            console.print(f"A circle, which no rating can tell: {beats}.", soft_wrap=True)
+    if len(found) > 1:
+        console.print(f"No games link these {len(found)} groups: their ratings do not compare.", soft_wrap=True)
+    if copies:
+        console.print(f"{copies} games were copies of others and count once.", soft_wrap=True)
+
+
+def rating_table(estimate: Estimate, title: str) -> Table:
+    """A rating list, best first; the last column: how likely each player is stronger than the next."""
+    table = Table(title=f"Ratings: {title}")
+    table.add_column("player")
+    for column in ("Elo", "95%", "games", "score", "stronger than the next"):
+        table.add_column(column, justify="right")
+    rows = estimate.ratings()
+    for row, after in zip(rows, [*rows[1:], None], strict=True):
+        superiority = f"{estimate.superiority(row.name, after.name):.1%}" if after else ""
+        interval = f"{row.low:.0f} to {row.high:.0f}" if row.low < row.high else "fixed"
+        table.add_row(row.name, f"{row.elo:.0f}", interval, str(row.games), f"{row.score:.1%}", superiority)
+    return table
+
+
+def crosstable(results: Iterable[Result], players: Sequence[str], title: str) -> Table:
+    """The mean score of every player, a row, against every other."""
+    points: dict[tuple[str, str], list[float]] = {}
+    for r in results:
+        for pair, won in (((r.a, r.b), r.wins), ((r.b, r.a), r.losses)):
+            total = points.setdefault(pair, [0, 0])
+            total[0] += won + r.draws / 2
+            total[1] += r.wins + r.draws + r.losses
+    names = sorted({a for a, _ in points}, key=lambda name: players.index(name) if name in players else len(players))
+    table = Table(title=f"Scores: {title}")
+    table.add_column("")
+    for name in names:
+        table.add_column(name, justify="right")
+    for a in names:
+        table.add_row(a, *(f"{points[a, b][0] / points[a, b][1]:.0%}" if (a, b) in points else "" for b in names))
+    return table
+
+
+def match_table(settings: Tournament, played: Played, title: str) -> Table:
+    """A match in one row, seen from its first player."""
+    games = played.games
+    scores = [g.score if g.a_first else 1 - g.score for g in games]
+    elo = rating.elo_difference(sum(scores) / len(scores), len(scores))
+    cells = {
+        "games": str(len(games)),
+        "distinct": str(len({(g.a_first, g.moves) for g in games})),
+        "won": str(scores.count(1)),
+        "drawn": str(scores.count(0.5)),
+        "lost": str(scores.count(0)),
+        "score": f"{sum(scores) / len(scores):.1%}",
+        "Elo difference (95%)": f"{elo.elo:+.0f} ({elo.low:+.0f} to {elo.high:+.0f})",
+    }
+    if forfeits := _forfeits(games):
+        cells["lost otherwise"] = forfeits
+    table = Table(title=f"{title}: {settings.players[0]} against {settings.players[1]}")
+    for column in cells:
+        table.add_column(column, justify="right")
+    table.add_row(*cells.values())
+    return table
+
+
+def _decision(test: SPRT, played: Played) -> str:
+    counts = pair_counts(pairs(played.games))
+    (low, high), ratio = test.bounds(), test.log_likelihood_ratio(counts)
+    return (
+        f"SPRT of {test.elo1:+g} Elo against {test.elo0:+g}: {test.verdict(counts)} after {sum(counts)} pairs"
+        f" (log likelihood ratio {ratio:.2f}, bounds {low:.2f} and {high:.2f})"
+    )
+
+
+def _forfeits(games: Sequence[LedgerGame]) -> str:
+    """Games that did not end on the board, by reason: "2 crash, 1 time"."""
+    reasons = [g.reason for g in games if g.reason != "normal"]
+    return ", ".join(f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons))
+
+
+def _print(console: Console, tables: Iterable[Table], markdown: bool) -> None:
+    for table in tables:
+        if not markdown:
+            console.print(table)
+            continue
+        heads = [str(column.header) for column in table.columns]
+        rows = zip(*(list(column.cells) for column in table.columns), strict=True)
+        lines = [f"**{table.title}**", "", "| " + " | ".join(heads) + " |"]
+        lines.append("|" + "|".join("---:" if column.justify == "right" else "---" for column in table.columns) + "|")
+        lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
+        console.print("\n".join(lines) + "\n", soft_wrap=True, markup=False, highlight=False)
