@@ -21,7 +21,10 @@ PLAYERS = (
 )
 GameName = Annotated[str, typer.Argument(metavar="GAME", help="as `arena games` lists it: connect_four, go9, ...")]
 Seed = Annotated[int, typer.Option(help="of every random draw")]
-Plies = Annotated[int, typer.Option(min=0, help="random moves an opening consists of")]
+Plies = Annotated[
+    int | None,
+    typer.Option(min=0, help="random moves an opening consists of; else 4, against Connect Four's solver 12"),
+]
 Sprt = Annotated[
     tuple[float, float] | None,
     typer.Option(
@@ -112,7 +115,7 @@ def match(
     openings: Annotated[
         int, typer.Option(min=1, help="paired openings, repeated where the game has fewer; twice as many games")
     ] = 50,
-    plies: Plies = 4,
+    plies: Plies = None,
     sprt: Sprt = None,
     parallel: Parallel = 100,
     adjudicate: Adjudicate = None,
@@ -141,7 +144,7 @@ def tournament(
     ] = "round-robin",
     rounds: Annotated[int, typer.Option(min=0, help="0: once all pairs; a ladder one a player; swiss log2 + 1")] = 0,
     openings: Annotated[int, typer.Option(min=1, help="paired openings a meeting; twice as many games")] = 25,
-    plies: Plies = 4,
+    plies: Plies = None,
     sprt: Sprt = None,
     parallel: Parallel = 100,
     adjudicate: Adjudicate = None,
@@ -169,7 +172,7 @@ def rate(
     players: Annotated[list[str] | None, typer.Argument(help=PLAYERS)] = None,
     anchor: Annotated[str, typer.Option(help="the player whose Elo is 0; none of them: their mean is")] = "random",
     openings: Annotated[int, typer.Option(min=1, help="paired openings a pairing; twice as many games")] = 25,
-    plies: Plies = 4,
+    plies: Plies = None,
     ledger: LedgerFile = None,
     markdown: Markdown = False,
     seed: Seed = 0,

@@ -25,6 +25,9 @@ from arena.schedule import Format, Meeting, default_rounds, next_round
 from arena.sprt import SPRT, pair_counts
 from envs import Game
 
+PLIES = 4
+SOLVER_PLIES = {"connect_four": 12}  # from where on the exact player answers at once
+
 
 @dataclass(frozen=True)
 class Tournament:
@@ -35,7 +38,7 @@ class Tournament:
     format: Format = "round-robin"
     rounds: int = 0  # 0: as many as the format needs
     openings: int = 25  # paired openings a meeting; twice as many games
-    plies: int = 4  # random moves an opening consists of
+    plies: int | None = None  # random moves an opening consists of; None: `PLIES`, and more against a slow solver
     seed: int = 0
     parallel: int = 100  # games side by side
     adjudicate: int | None = None  # plies after which a game is stopped
@@ -47,13 +50,20 @@ class Tournament:
             raise ValueError(
                 f"a pair of games is the least to play side by side: parallel is 2 or more, not {self.parallel}"
             )
-        if self.adjudicate is not None and self.adjudicate <= self.plies:
+        longest = self.opening_plies(*self.players)
+        if self.adjudicate is not None and self.adjudicate <= longest:
             raise ValueError(
-                f"games are adjudicated after more plies than the opening's {self.plies}, not {self.adjudicate}"
+                f"games are adjudicated after more plies than the opening's {longest}, not {self.adjudicate}"
             )
         if self.sprt:
             self.sprt.check()
         next_round(self.format, self.players, [])
+
+    def opening_plies(self, *players: str) -> int:
+        """Of the openings that `players` meet from."""
+        if self.plies is not None:
+            return self.plies
+        return SOLVER_PLIES.get(self.game, PLIES) if "solver" in players else PLIES
 
 
 class Played(NamedTuple):
@@ -91,8 +101,6 @@ def play(
     for identity in identities.values():
         ledger.enter(identity)
     event = ledger.begin(game, tournament.format, settings)
-    openings = random_openings(game, tournament.openings, tournament.plies, np.random.default_rng(tournament.seed))
-    openings = openings.repeated(tournament.openings)
     rounds: list[list[Meeting]] = []
     number = 0
     for _ in range(tournament.rounds or default_rounds(tournament.format, len(tournament.players))):
@@ -101,7 +109,7 @@ def play(
             if meeting.b is not None:
                 begin(f"{meeting.a} - {meeting.b}", 2 * tournament.openings)
                 entrants = Entrants(event, number, identities[meeting.a], identities[meeting.b])
-                meeting = meeting._replace(score=_meet(tournament, game, openings, entrants, ledger, progress))
+                meeting = meeting._replace(score=_meet(tournament, game, entrants, ledger, progress))
                 number += 1
             meetings.append(meeting)
         rounds.append(meetings)
@@ -119,12 +127,14 @@ def pairs(games: Sequence[LedgerGame]) -> list[tuple[float, float]]:
 def _meet(
     tournament: Tournament,
     game: Game,
-    openings: Openings,
     entrants: Entrants,
     ledger: Ledger,
     progress: Callable[[int], None],
 ) -> float:
-    """Play the missing games of a meeting; A's mean score."""
+    """Play the missing games of a meeting; A's mean score. Every meeting has the same openings, if as long."""
+    plies = tournament.opening_plies(entrants.a.name, entrants.b.name)
+    openings = random_openings(game, tournament.openings, plies, np.random.default_rng(tournament.seed))
+    openings = openings.repeated(tournament.openings)
     recorded = ledger.games(entrants.event, entrants.number)
     progress(len(recorded))
     again = repeatable(entrants.a.name) and repeatable(entrants.b.name)
