@@ -74,6 +74,8 @@ def load_agent(path: Path) -> AgentFile:
         search = SearchSettings.model_validate_json(metadata["search"])
         simulations, version = int(metadata["simulations"]), int(metadata["game_version"])
         origin = json.loads(metadata["origin"])
+        if not isinstance(origin, dict):
+            raise ValueError("origin is no list of words and their values")
     except (KeyError, ValueError, ValidationError) as error:
         raise ValueError(f"{path}: unreadable description of the agent: {' '.join(str(error).split())}") from None
     if version != game.version:

@@ -14,6 +14,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+agents = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Agents as files: list, describe, export, import."
+)
+app.add_typer(agents, name="agents")
 
 PLAYERS = (
     "random, greedy, minimax:5, mcts:1000, solver, champion (trained, for Connect Four and Go 9x9), "
@@ -37,6 +41,7 @@ Adjudicate = Annotated[
     typer.Option(min=1, metavar="PLIES", help="stop longer games: on points where there are any, else drawn"),
 ]
 LedgerFile = Annotated[Path | None, typer.Option(help="where games are kept; else runs/ledger.sqlite")]
+AgentPath = Annotated[Path, typer.Argument(metavar="AGENT", help="an agent file or a run's folder")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="lists as Markdown")]
 
 
@@ -220,6 +225,52 @@ def gtp(
     from arena import tables
 
     protocol.run(tables.go_game(game, player), player, seed, sys.stdin, sys.stdout)
+
+
+@agents.command("list")
+def agents_list(runs: Annotated[Path, typer.Option(help="where runs are kept")] = Path("runs")) -> None:
+    """List the agents that came with the package, were imported, or are the newest of a run."""
+    from rich.console import Console
+
+    from arena import catalogue
+
+    catalogue.list_agents(runs, runs / "agents", Console(emoji=False))
+
+
+@agents.command("describe")
+def agents_describe(agent: AgentPath) -> None:
+    """Say what an agent is: its game, network, search and origin."""
+    from rich.console import Console
+
+    from arena import catalogue
+
+    catalogue.describe(agent, Console(emoji=False))
+
+
+@agents.command("export")
+def agents_export(agent: AgentPath, folder: Annotated[Path, typer.Argument(help="made where there is none")]) -> None:
+    """Write an agent with its model card, and as ONNX where the onnx packages are installed."""
+    from rich.console import Console
+
+    from arena import catalogue
+
+    catalogue.export(agent, folder, Console(emoji=False))
+
+
+@agents.command("import")
+def agents_import(
+    agent: AgentPath,
+    name: Annotated[str, typer.Option(help="what to call it; else as its file")] = "",
+    runs: Annotated[Path, typer.Option(help="where runs are kept; the agent goes to the folder agents in it")] = Path(
+        "runs"
+    ),
+) -> None:
+    """Take an agent in from anywhere. Whatever the file holds, reading it runs no code."""
+    from rich.console import Console
+
+    from arena import catalogue
+
+    catalogue.bring_in(agent, runs / "agents", name, Console(emoji=False))
 
 
 @app.command()
