@@ -22,6 +22,7 @@ class Evaluation(NamedTuple):
 
 
 Evaluator = Callable[[States], Evaluation]
+Playout = Callable[[States, NDArray[np.uint64]], NDArray[np.float32]]  # (states, seeds) -> results, as `Game.rollout`
 
 
 def uniform_priors(legal: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -46,14 +47,14 @@ def uniform(game: Game) -> Evaluator:
     return evaluate
 
 
-def rollouts(game: Game, seed: int, per_state: int = 1) -> Evaluator:
-    """Uniform priors; value: the mean result of `per_state` uniformly random playouts."""
-    rng = np.random.default_rng(seed)
+def rollouts(game: Game, seed: int, per_state: int = 1, *, playout: Playout | None = None) -> Evaluator:
+    """Uniform priors; value: the mean result of `per_state` playouts, uniformly random ones unless `playout` is given."""
+    rng, playout = np.random.default_rng(seed), playout or game.rollout
 
     def evaluate(states: States) -> Evaluation:
         repeated = np.repeat(states, per_state)
         seeds = rng.integers(2**63, size=len(repeated), dtype=np.uint64)
-        results = game.rollout(repeated, seeds).reshape(len(states), per_state)
+        results = playout(repeated, seeds).reshape(len(states), per_state)
         return Evaluation(uniform_priors(game.legal(states)), results.mean(axis=1, dtype=np.float32))
 
     return evaluate

@@ -265,3 +265,28 @@ def is_eye(board, p, colour):
         lost += board.stone[board.near[p, k]] == -colour
         edge |= board.stone[board.near[p, k]] == WALL
     return lost + edge < 2
+
+
+@kernel
+def area(board, queue):
+    """The area of 1 minus that of -1: stones, and the empty regions that one colour alone borders. `queue` [points]."""
+    board.walk[0] += 1
+    this = board.walk[0]
+    difference = 0
+    for p in range(len(board.near)):
+        difference += board.stone[p]
+        if board.stone[p] != EMPTY or board.mark[p] == this:
+            continue
+        board.mark[p], queue[0], length, head = this, p, 1, 0
+        ours, theirs = False, False
+        while head < length:
+            for k in range(4):
+                q = board.near[queue[head], k]
+                ours |= board.stone[q] == 1
+                theirs |= board.stone[q] == -1
+                if board.stone[q] == EMPTY and board.mark[q] != this:
+                    board.mark[q], queue[length] = this, q
+                    length += 1
+            head += 1
+        difference += length * (np.int64(ours) - np.int64(theirs))
+    return difference

@@ -1,0 +1,129 @@
+"""Softmax regression over the moves of game records, and the probabilities that come of it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from agents.alphago.kernels.board import EMPTY, NONE, ko_after, new_board, place, set_up
+from agents.alphago.kernels.moves import MOST_FEATURES, answers, pattern_at, response_at
+from envs.jit import kernel
+
+
+@kernel
+def score(board, tables, weights, colour, ko, last, taken, took, patterns, found, scores):
+    """`scores` [points] w . x of every sensible move of `colour`, -inf elsewhere.
+
+    Features are left in `patterns` [points] and in the rows of `found`, whose number is returned.
+    """
+    side = 0 if colour == 1 else 1
+    for p in range(len(board.near)):
+        scores[p] = -np.inf
+        if board.stone[p] == EMPTY and p != ko:
+            patterns[p] = tables.pattern[side, pattern_at(board, p)]
+            if patterns[p] != NONE:
+                scores[p] = weights[patterns[p]]
+    count = answers(board, tables, last, colour, taken, took, found)
+    for j in range(count):
+        scores[found[j, 0]] += weights[found[j, 1]]
+    return count
+
+
+@kernel
+def softmax(scores, probabilities):
+    """exp(score) / sum of exp(score) over the moves that have a score; all zero where none has."""
+    greatest, total = -np.inf, 0.0
+    for p in range(len(scores)):
+        greatest = max(greatest, scores[p])
+    for p in range(len(scores)):
+        probabilities[p] = np.exp(scores[p] - greatest) if scores[p] > -np.inf else 0.0
+        total += probabilities[p]
+    for p in range(len(scores)):
+        probabilities[p] /= max(total, 1e-300)
+
+
+@kernel
+def learn(moves, lengths, order, tables, weights, rate):
+    """Go through the games `order` of `moves` [G, plies], all begun by Black; improve `weights` in place where `rate` > 0.
+
+    Every move that is no pass is an example, met by the neuron's rule in its softmax form: with y = 1 for the move played,
+    0 for the others, and p the policy's probabilities before, w += rate * (y - p) * x for every move's features x. That is
+    one step of stochastic gradient descent on -log p(move played), the loss of softmax regression.
+
+    Returns examples, how many had their move as the most probable one, how many had it among the five most probable, and
+    the sum of -log p over those `possible`: the policy gives own eyes and suicide no probability.
+    """
+    near = tables.near
+    points = len(near)
+    board, empty = new_board(near), np.zeros(points, np.int8)
+    taken, patterns = np.empty(points, np.int16), np.empty(points, np.int32)
+    found = np.empty((MOST_FEATURES, 2), np.int32)
+    scores, probabilities = np.empty(points), np.empty(points)
+    examples, first, fifth, possible, loss = 0, 0, 0, 0, 0.0
+    for g in order:
+        set_up(board, empty)
+        ko, last, took = np.int64(NONE), np.int64(NONE), 0
+        for t in range(lengths[g]):
+            p, colour = np.int64(moves[g, t]), 1 - 2 * (t & 1)
+            if p >= points:
+                ko, last, took = np.int64(NONE), np.int64(NONE), 0
+                continue
+            count = score(board, tables, weights, colour, ko, last, taken, took, patterns, found, scores)
+            examples += 1
+            if scores[p] > -np.inf:
+                softmax(scores, probabilities)
+                better = 0
+                for q in range(points):
+                    better += scores[q] > scores[p] or (scores[q] == scores[p] and q < p)
+                first += better < 1
+                fifth += better < 5
+                possible += 1
+                loss -= np.log(probabilities[p])
+                if rate > 0:
+                    for q in range(points):
+                        if scores[q] > -np.inf:
+                            weights[patterns[q]] += rate * ((q == p) - probabilities[q])
+                    for j in range(count):
+                        q = found[j, 0]
+                        if scores[q] > -np.inf:
+                            weights[found[j, 1]] += rate * ((q == p) - probabilities[q])
+            took = place(board, p, colour, taken)
+            ko, last = ko_after(board, p, taken, took), p
+    return examples, first, fifth, possible, loss
+
+
+@kernel
+def count_responses(moves, lengths, tables, out):
+    """`out` [answers to moves] u8 gets the response pattern of every move that answers one; returns how many there are."""
+    points = len(tables.near)
+    board, empty = new_board(tables.near), np.zeros(points, np.int8)
+    taken = np.empty(points, np.int16)
+    count = 0
+    for g in range(len(moves)):
+        set_up(board, empty)
+        for t in range(lengths[g]):
+            p, colour = np.int64(moves[g, t]), 1 - 2 * (t & 1)
+            if p < points:
+                if t > 0 and moves[g, t - 1] < points:
+                    out[count] = response_at(board, tables, np.int64(moves[g, t - 1]), colour)
+                    count += 1
+                place(board, p, colour, taken)
+    return count
+
+
+@kernel
+def probabilities_of(stones, colours, last, legal, tables, weights, out):
+    """`out` [B, points] f4: the policy in positions that stand alone, so that no stones count as just taken."""
+    points = len(tables.near)
+    board = new_board(tables.near)
+    taken, patterns = np.empty(points, np.int16), np.empty(points, np.int32)
+    found = np.empty((MOST_FEATURES, 2), np.int32)
+    scores, probabilities = np.empty(points), np.empty(points)
+    for i in range(len(stones)):
+        set_up(board, stones[i])
+        score(board, tables, weights, colours[i], NONE, np.int64(last[i]), taken, 0, patterns, found, scores)
+        for p in range(points):
+            if not legal[i, p]:
+                scores[p] = -np.inf
+        softmax(scores, probabilities)
+        for p in range(points):
+            out[i, p] = probabilities[p]
