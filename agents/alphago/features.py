@@ -39,7 +39,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.alphago.kernels import planes as kernels
-from agents.alphago.kernels.board import AROUND, NONE, neighbourhood
+from agents.alphago.kernels.board import NONE, new_board
+from agents.alphago.kernels.ladder import new_sketch
 from envs import Game, States
 
 Count = Literal[4, 12, 20, 48]
@@ -76,8 +77,8 @@ def feature_planes(
         raise ValueError(f"{b} boards of {h * w} points, but legal {legal.shape} and recent {recent.shape}")
     out = np.zeros((b, count, h * w), np.uint8)
     stones = np.ascontiguousarray(boards.reshape(b, h * w), np.int8)
-    near = neighbourhood(h, AROUND)
-    kernels.observe(stones, np.ascontiguousarray(legal), np.ascontiguousarray(recent, np.int16), near, out)
+    moves = np.ascontiguousarray(recent, np.int16)
+    kernels.observe(stones, np.ascontiguousarray(legal), moves, new_board(h), new_sketch(h), out)
     return out.reshape(b, count, h, w)
 
 

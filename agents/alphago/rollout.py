@@ -5,7 +5,7 @@ own. Features x are 0 or 1, for one colour as for the other and in all eight sym
 
 | feature | here | the paper |
 |---|---|---|
-| 3x3 pattern around the move | neighbours with liberties (1, 2, 3 or more), diagonals by colour: 25,454 | with liberties: 69,338 |
+| 3x3 pattern around the move | neighbours with liberties (1, 2, 3 or more), diagonals by colour: 25,454 | all 8: 69,338 |
 | response pattern | 12 points around the last move, all with liberties: those that records repeat | 32,207 |
 | response: the move has a response pattern | none: the patterns' own weights say it | 1 |
 | save from atari | of the chains that the last move put or left in atari | 1 |
@@ -34,7 +34,7 @@ from pydantic import Field
 
 from agents.alphago.kernels import learning, playouts
 from agents.alphago.kernels import moves as features
-from agents.alphago.kernels.board import AROUND, NONE, Offsets, neighbourhood
+from agents.alphago.kernels.board import AROUND, DIAMOND, NONE, Offsets, new_board
 from agents.evaluators import Evaluation, Evaluator, rollouts
 from agents.section import Section
 from envs import States
@@ -66,14 +66,22 @@ class Records(NamedTuple):
 class Weights(NamedTuple):
     """A rollout policy."""
 
-    pattern: NDArray[np.float32]  # [patterns] of 3x3 patterns, numbered as `pattern_numbers` has them
+    pattern: NDArray[np.float32]  # [patterns] of 3x3 patterns, in the order of `pattern_numbers`
     tactical: NDArray[np.float32]  # [TACTICAL]
     response: NDArray[np.float32]  # [R, 12] of a move on each point of a response pattern
     keys: NDArray[np.uint64]  # [R] the response patterns, of each eight the symmetry with the smallest number
 
     def joined(self) -> NDArray[np.float64]:
         """All of them in one array, as kernels number them."""
-        return np.concatenate([self.pattern, self.tactical, self.response.reshape(-1)]).astype(np.float64)
+        return np.concatenate([self.tactical, self.pattern, self.response.reshape(-1)]).astype(np.float64)
+
+
+class Tables(NamedTuple):
+    """What kernels look patterns up in; they say more."""
+
+    numbers: NDArray[np.int32]  # [2, 2 ** 20] the weight of each 3x3 pattern, for Black and for White to move
+    keys: NDArray[np.uint64]  # [K] hash table of response patterns
+    response: NDArray[np.int32]  # [K, 12] the weight of a move on each point of a response pattern
 
 
 class Score(NamedTuple):
@@ -112,15 +120,16 @@ def learn(
     weights = Weights(
         np.zeros(_patterns(), np.float32),
         np.zeros(features.TACTICAL, np.float32),
-        np.zeros((len(keys), len(features.DIAMOND)), np.float32),
+        np.zeros((len(keys), len(DIAMOND)), np.float32),
         keys,
     )
-    tables, values = tables_of(keys, size), weights.joined()
+    board, tables, values = new_board(size), tables_of(keys), weights.joined()
     for epoch in range(settings.epochs):
         order = rng.permutation(len(records.moves))
-        found = learning.learn(*records, order, tables, values, settings.rate * settings.decay**epoch)
+        found = learning.learn(*records, order, board, *tables, values, settings.rate * settings.decay**epoch)
         progress(epoch + 1, _score(*found))
-    pattern, tactical, response = np.split(values.astype(np.float32), [_patterns(), _patterns() + features.TACTICAL])
+    ends = np.cumsum([features.TACTICAL, _patterns()])
+    tactical, pattern, response = np.split(values.astype(np.float32), ends)
     return Weights(pattern, tactical, response.reshape(weights.response.shape), keys)
 
 
@@ -128,7 +137,7 @@ def predict(records: Records, size: int, weights: Weights) -> Score:
     """How well `weights` predict the moves of `records`; the first of equally probable moves counts as the better one."""
     _check(records, size)
     order = np.arange(len(records.moves))
-    return _score(*learning.learn(*records, order, tables_of(weights.keys, size), weights.joined(), 0.0))
+    return _score(*learning.learn(*records, order, new_board(size), *tables_of(weights.keys), weights.joined(), 0.0))
 
 
 class RolloutPolicy:
@@ -136,10 +145,10 @@ class RolloutPolicy:
 
     def __init__(self, game: Go, weights: Weights) -> None:
         self.game, self.weights = game, weights.joined()
-        self.tables = tables_of(weights.keys, game.size)
-        odds = np.exp(weights.pattern.astype(np.float64)) * playouts.SCALE
-        odds = np.append(np.clip(np.rint(odds), 1, 2**31 - 1), 0).astype(np.int32)  # the last is what -1 finds: never
-        self._pattern_odds = odds[self.tables.pattern]
+        self.tables = tables_of(weights.keys)
+        odds = np.rint(np.exp(self.weights[: self.tables.numbers.max() + 1]) * playouts.SCALE)
+        odds = np.append(np.clip(odds, 1, 2**31 - 1), 0).astype(np.int32)  # the last is where NONE points: never
+        self._pattern_odds = odds[self.tables.numbers]
         self._factors = np.exp(self.weights).astype(np.float32)
 
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
@@ -161,8 +170,11 @@ class RolloutPolicy:
             passed,
             self.game.legal(states),
             seeds,
-            self.tables,
+            new_board(self.game.size),
+            playouts.new_odds(self.game.size),
             self._pattern_odds,
+            self.tables.keys,
+            self.tables.response,
             self._factors,
             difference,
         )
@@ -175,8 +187,9 @@ class RolloutPolicy:
         out = np.zeros(legal.shape, np.float32)
         colours = (1 - 2 * states["to_play"]).astype(np.int8)
         last = np.asarray(states["last"], np.int16)
+        board, points = new_board(self.game.size), self.game.size**2
         learning.probabilities_of(
-            self._stones(states), colours, last, legal, self.tables, self.weights, out[:, : self.game.size**2]
+            self._stones(states), colours, last, legal, board, *self.tables, self.weights, out[:, :points]
         )
         out[:, -1] = legal[:, -1] & ~out.any(axis=1)
         return out
@@ -220,7 +233,7 @@ def load_weights(path: Path) -> tuple[Weights, dict[str, str | int | float]]:
     if metadata.get("format") != FORMAT or set(arrays) != set(Weights._fields):
         raise ValueError(f"{path} holds no rollout policy that this version knows (format {metadata.get('format')!r})")
     weights = Weights(**arrays)
-    shapes = (_patterns(),), (features.TACTICAL,), (len(weights.keys), len(features.DIAMOND))
+    shapes = (_patterns(),), (features.TACTICAL,), (len(weights.keys), len(DIAMOND))
     if tuple(array.shape for array in weights[:3]) != shapes:
         raise ValueError(f"{path}: the rollout policy has other features than this version's; learn it again")
     return weights, json.loads(metadata["origin"])
@@ -229,25 +242,24 @@ def load_weights(path: Path) -> tuple[Weights, dict[str, str | int | float]]:
 # Patterns and their numbers
 
 
-def tables_of(keys: NDArray[np.uint64], size: int) -> features.Tables:
-    """What kernels look patterns up in, for response patterns `keys` and boards of `size` by `size`."""
-    first = _patterns() + features.TACTICAL
+def tables_of(keys: NDArray[np.uint64]) -> Tables:
+    """The tables of a policy with response patterns `keys`."""
+    first = features.TACTICAL + _patterns()
     places = 2 ** int(np.ceil(np.log2(max(16 * len(keys), 1))))  # eight symmetries each, at most half full
-    slots, response = np.full(places, features.NO_KEY), np.zeros((places, len(features.DIAMOND)), np.int32)
+    slots, response = np.full(places, features.NO_KEY), np.zeros((places, len(DIAMOND)), np.int32)
     if len(keys):
-        turns = turned_points(features.DIAMOND)
+        turns = turned_points(DIAMOND)
         turned = np.stack([_turn(keys, turn, _DIAMOND_SHIFTS, _DIAMOND_MASKS) for turn in turns])  # [8, R]
         found, where = np.unique(turned, return_inverse=True)
-        points = np.full((len(found), len(features.DIAMOND)), len(features.DIAMOND))
+        points = np.full((len(found), len(DIAMOND)), len(DIAMOND))
         rows = np.zeros(len(found), np.int64)
         for turn, entries in zip(turns, where.reshape(turned.shape), strict=True):
             np.minimum.at(points, entries, np.asarray(turn))  # points that a pattern's own symmetry exchanges share one
             rows[entries] = np.arange(len(keys))
         at = np.empty(len(found), np.int64)
         features.fill_keys(slots, found, at)
-        response[at] = first + rows[:, None] * len(features.DIAMOND) + points
-    near, diamond = neighbourhood(size, AROUND), neighbourhood(size, features.DIAMOND)
-    return features.Tables(near, diamond, pattern_numbers(), slots, response, _patterns())
+        response[at] = first + rows[:, None] * len(DIAMOND) + points
+    return Tables(pattern_numbers(), slots, response)
 
 
 def turned_points(offsets: Offsets) -> list[list[int]]:
@@ -270,7 +282,7 @@ def _turn(
 
 @functools.cache
 def pattern_numbers() -> NDArray[np.int32]:
-    """[2, 2 ** 20] the number of each 3x3 pattern for Black (0) and White (1) to move: `kernels.moves.Tables.pattern`.
+    """[2, 2 ** 20] the number of each 3x3 pattern's weight, for Black (0) and for White (1) to move.
 
     Patterns that a symmetry or the exchange of colours makes equal have one number; -1 stands for those in which the move is
     suicide or fills an own eye, and for those that no board has.
@@ -292,7 +304,7 @@ def pattern_numbers() -> NDArray[np.int32]:
     smallest = functools.reduce(
         np.minimum, [_turn(sensible, turn, _PATTERN_SHIFTS, _PATTERN_MASKS) for turn in turned_points(AROUND)]
     )
-    numbers[0, sensible] = np.unique(smallest, return_inverse=True)[1]
+    numbers[0, sensible] = features.TACTICAL + np.unique(smallest, return_inverse=True)[1]
     other = np.array([0, 4, 5, 6, 1, 2, 3, 7], np.uint64)  # the same states as the other colour sees them
     swapped = np.zeros_like(codes)
     for k, shift in enumerate(_PATTERN_SHIFTS):
@@ -310,15 +322,15 @@ def _beyond(dy: int, dx: int, y: int, x: int) -> bool:
 
 def _patterns() -> int:
     """How many 3x3 patterns have a weight."""
-    return int(pattern_numbers().max()) + 1
+    return int(pattern_numbers().max()) + 1 - features.TACTICAL
 
 
 def _frequent_responses(records: Records, size: int, min_count: int) -> NDArray[np.uint64]:
     """Response patterns that `records` have at least `min_count` times, of each the symmetry with the smallest number."""
     seen = np.empty(int(records.lengths.sum()), np.uint64)
-    seen = seen[: learning.count_responses(*records, tables_of(np.empty(0, np.uint64), size), seen)]
+    seen = seen[: learning.list_responses(*records, new_board(size), seen)]
     smallest = functools.reduce(
-        np.minimum, [_turn(seen, turn, _DIAMOND_SHIFTS, _DIAMOND_MASKS) for turn in turned_points(features.DIAMOND)]
+        np.minimum, [_turn(seen, turn, _DIAMOND_SHIFTS, _DIAMOND_MASKS) for turn in turned_points(DIAMOND)]
     )
     keys, counts = np.unique(smallest, return_counts=True)
     return np.asarray(keys[counts >= min_count])

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.alphago.kernels.board import EMPTY, NONE, ko_after, new_board, place, set_up
+from agents.alphago.kernels.board import EMPTY, NONE, ko_after, place, set_up
 from agents.alphago.kernels.moves import MOST_FEATURES, answers, pattern_at, response_at
 from envs.jit import kernel
 
 
 @kernel
-def score(board, tables, weights, colour, ko, last, taken, took, patterns, found, scores):
+def score(board, numbers, keys, response, weights, colour, ko, last, taken, took, patterns, found, scores):
     """`scores` [points] w . x of every sensible move of `colour`, -inf elsewhere.
 
-    Features are left in `patterns` [points] and in the rows of `found`, whose number is returned.
+    `numbers` [2, 2 ** 20] i4 are the weights of 3x3 patterns for 1 and for -1 to move, NONE: the move is suicide or fills
+    an own eye. Features are left in `patterns` [points] and in the rows of `found`, whose number is returned.
     """
     side = 0 if colour == 1 else 1
-    for p in range(len(board.near)):
+    for p in range(board["points"]):
         scores[p] = -np.inf
-        if board.stone[p] == EMPTY and p != ko:
-            patterns[p] = tables.pattern[side, pattern_at(board, p)]
+        if board["stone"][p] == EMPTY and p != ko:
+            patterns[p] = numbers[side, pattern_at(board, p)]
             if patterns[p] != NONE:
                 scores[p] = weights[patterns[p]]
-    count = answers(board, tables, last, colour, taken, took, found)
+    count = answers(board, keys, response, last, colour, taken, took, found)
     for j in range(count):
         scores[found[j, 0]] += weights[found[j, 1]]
     return count
@@ -42,7 +43,7 @@ def softmax(scores, probabilities):
 
 
 @kernel
-def learn(moves, lengths, order, tables, weights, rate):
+def learn(moves, lengths, order, boards, numbers, keys, response, weights, rate):
     """Go through the games `order` of `moves` [G, plies], all begun by Black; improve `weights` in place where `rate` > 0.
 
     Every move that is no pass is an example, met by the neuron's rule in its softmax form: with y = 1 for the move played,
@@ -52,9 +53,9 @@ def learn(moves, lengths, order, tables, weights, rate):
     Returns examples, how many had their move as the most probable one, how many had it among the five most probable, and
     the sum of -log p over those `possible`: the policy gives own eyes and suicide no probability.
     """
-    near = tables.near
-    points = len(near)
-    board, empty = new_board(near), np.zeros(points, np.int8)
+    board = boards[0]
+    points = board["points"]
+    empty = np.zeros(points, np.int8)
     taken, patterns = np.empty(points, np.int16), np.empty(points, np.int32)
     found = np.empty((MOST_FEATURES, 2), np.int32)
     scores, probabilities = np.empty(points), np.empty(points)
@@ -67,7 +68,9 @@ def learn(moves, lengths, order, tables, weights, rate):
             if p >= points:
                 ko, last, took = np.int64(NONE), np.int64(NONE), 0
                 continue
-            count = score(board, tables, weights, colour, ko, last, taken, took, patterns, found, scores)
+            count = score(
+                board, numbers, keys, response, weights, colour, ko, last, taken, took, patterns, found, scores
+            )
             examples += 1
             if scores[p] > -np.inf:
                 softmax(scores, probabilities)
@@ -92,10 +95,11 @@ def learn(moves, lengths, order, tables, weights, rate):
 
 
 @kernel
-def count_responses(moves, lengths, tables, out):
+def list_responses(moves, lengths, boards, out):
     """`out` [answers to moves] u8 gets the response pattern of every move that answers one; returns how many there are."""
-    points = len(tables.near)
-    board, empty = new_board(tables.near), np.zeros(points, np.int8)
+    board = boards[0]
+    points = board["points"]
+    empty = np.zeros(points, np.int8)
     taken = np.empty(points, np.int16)
     count = 0
     for g in range(len(moves)):
@@ -104,23 +108,24 @@ def count_responses(moves, lengths, tables, out):
             p, colour = np.int64(moves[g, t]), 1 - 2 * (t & 1)
             if p < points:
                 if t > 0 and moves[g, t - 1] < points:
-                    out[count] = response_at(board, tables, np.int64(moves[g, t - 1]), colour)
+                    out[count] = response_at(board, np.int64(moves[g, t - 1]), colour)
                     count += 1
                 place(board, p, colour, taken)
     return count
 
 
 @kernel
-def probabilities_of(stones, colours, last, legal, tables, weights, out):
+def probabilities_of(stones, colours, last, legal, boards, numbers, keys, response, weights, out):
     """`out` [B, points] f4: the policy in positions that stand alone, so that no stones count as just taken."""
-    points = len(tables.near)
-    board = new_board(tables.near)
+    board = boards[0]
+    points = board["points"]
     taken, patterns = np.empty(points, np.int16), np.empty(points, np.int32)
     found = np.empty((MOST_FEATURES, 2), np.int32)
     scores, probabilities = np.empty(points), np.empty(points)
     for i in range(len(stones)):
         set_up(board, stones[i])
-        score(board, tables, weights, colours[i], NONE, np.int64(last[i]), taken, 0, patterns, found, scores)
+        before = np.int64(last[i])
+        score(board, numbers, keys, response, weights, colours[i], NONE, before, taken, 0, patterns, found, scores)
         for p in range(points):
             if not legal[i, p]:
                 scores[p] = -np.inf

@@ -2,16 +2,16 @@
 
 A 3x3 pattern is a number of 20 bits: three bits for each of the four neighbours (`state_of`), then two for each diagonal
 (its stone alone). A response pattern is a number of 36 bits: three for each of the twelve points within two steps of the
-last move, as the side to move sees them. Both are looked up in `Tables`, whose weights all stand in one array: first those
-of 3x3 patterns, then the tactical ones, then the response patterns', twelve a pattern, one for each point.
+last move, as the side to move sees them.
+
+All weights stand in one array: the tactical ones, then those of 3x3 patterns, then the response patterns', twelve a
+pattern, one for each point. Response patterns are looked up in `keys` [a power of 2] u8, where they hash to (NO_KEY
+elsewhere), and `response` [keys, 12] i4, the number of the weight of a move on each point.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.alphago.kernels.board import (
     EMPTY,
@@ -25,39 +25,22 @@ from agents.alphago.kernels.board import (
 from envs.jit import kernel
 
 PATTERN_BITS = 20
-DIAMOND = (
-    *((-2, 0), (-1, -1), (-1, 0), (-1, 1), (0, -2), (0, -1)),
-    *((0, 1), (0, 2), (1, -1), (1, 0), (1, 1), (2, 0)),
-)
-# Tactical features, numbered from the end of the patterns. The paper's table has 8 for the neighbours, 8192 for nakade.
+# Tactical features. The paper's table has 8 for the neighbours, 8192 for nakade.
 BESIDE, DIAGONAL, SAVES, TAKES, NAKADE, TACTICAL = 0, 1, 2, 3, 6, 10  # TAKES 1, 2, 3 stones or more; NAKADE of 3 to 6
 MOST_FEATURES = 64  # of all moves together that are features of the last move, too: 8 + 12 + a few
 NO_KEY = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SPREAD, _64 = np.uint64(0x9E3779B97F4A7C15), np.uint64(64)
 
 
-class Tables(NamedTuple):
-    """What turns patterns into numbers of weights; made once by `agents.alphago.rollout`."""
-
-    near: NDArray[np.int16]  # [points, 8]
-    diamond: NDArray[np.int16]  # [points, 12] `neighbourhood(size, DIAMOND)`
-    pattern: NDArray[
-        np.int32
-    ]  # [2, 2 ** 20] weight of a 3x3 pattern for 1 and for -1 to move, NONE: suicide or own eye
-    keys: NDArray[np.uint64]  # [a power of 2] response patterns where they hash to, NO_KEY elsewhere
-    response: NDArray[np.int32]  # [keys, 12] weight of a move on each point of the response pattern
-    tactical: int  # the first tactical weight
-
-
 @kernel
 def state_of(board, q, colour):
     """0 empty, 1 to 3 a stone of `colour` with 1, 2, 3 or more liberties, 4 to 6 one of the other's, 7 the wall."""
-    stone = board.stone[q]
+    stone = board["stone"][q]
     if stone == EMPTY:
         return 0
     if stone == WALL:
         return 7
-    return min(board.libs[board.chain[q]], 3) + (0 if stone == colour else 3)
+    return min(board["libs"][board["chain"][q]], 3) + (0 if stone == colour else 3)
 
 
 @kernel
@@ -65,18 +48,18 @@ def pattern_at(board, p):
     """The 3x3 pattern around point `p`, as seen by 1."""
     code = 0
     for k in range(4):
-        code |= state_of(board, board.near[p, k], 1) << (3 * k)
+        code |= state_of(board, board["near"][p, k], 1) << (3 * k)
     for k in range(4, 8):
-        code |= (board.stone[board.near[p, k]] & 3) << (4 + 2 * k)
+        code |= (board["stone"][board["near"][p, k]] & 3) << (4 + 2 * k)
     return code
 
 
 @kernel
-def response_at(board, tables, last, colour):
+def response_at(board, last, colour):
     """The pattern of the twelve points around the last move, as seen by `colour`."""
     code = 0
     for k in range(12):
-        code |= state_of(board, tables.diamond[last, k], colour) << (3 * k)
+        code |= state_of(board, board["diamond"][last, k], colour) << (3 * k)
     return np.uint64(code)
 
 
@@ -128,7 +111,7 @@ def nakade(board, taken, count):
         around = 0
         for k in range(4):
             for u in range(count):
-                around += board.near[taken[t], k] == taken[u]
+                around += board["near"][taken[t], k] == taken[u]
         if around == most:
             ties += 1
         elif around > most:
@@ -137,61 +120,60 @@ def nakade(board, taken, count):
 
 
 @kernel
-def saves(board, tables, c, found, count):
+def saves(board, c, found, count):
     """Note the moves that save the own chain `c`, in atari: extensions to two liberties, captures of a neighbour."""
-    colour = board.stone[c]
-    feature = tables.tactical + SAVES
+    colour = board["stone"][c]
     last = liberty(board, c)
-    if not noted(found, count, last, feature) and liberties_after(board, last, colour, 2) >= 2:
-        count = add(found, count, last, feature)
+    if not noted(found, count, last, SAVES) and liberties_after(board, last, colour, 2) >= 2:
+        count = add(found, count, last, SAVES)
     at = c
     while True:
         for k in range(4):
-            q = board.near[at, k]
-            if board.stone[q] == -colour and board.libs[board.chain[q]] == 1:
-                p = liberty(board, board.chain[q])
-                if not noted(found, count, p, feature):
-                    count = add(found, count, p, feature)
-        at = board.ring[at]
+            q = board["near"][at, k]
+            if board["stone"][q] == -colour and board["libs"][board["chain"][q]] == 1:
+                p = liberty(board, board["chain"][q])
+                if not noted(found, count, p, SAVES):
+                    count = add(found, count, p, SAVES)
+        at = board["ring"][at]
         if at == c:
             break
     return count
 
 
 @kernel
-def answers(board, tables, last, colour, taken, took, found):
+def answers(board, keys, response, last, colour, taken, took, found):
     """Note in `found` [MOST_FEATURES, 2] the features that moves of `colour` have as answers to the move `last`.
 
     Rows are a point and a weight. The last move took the first `took` of `taken`. Returns the number of rows.
     """
     if last == NONE:
         return 0
-    count, first = 0, tables.tactical
+    count = 0
     for k in range(8):
-        p = board.near[last, k]
-        if board.stone[p] == EMPTY:
-            count = add(found, count, p, first + (BESIDE if k < 4 else DIAGONAL))
-    if len(tables.keys) > 1:
-        key = response_at(board, tables, last, colour)
-        at = slot_of(tables.keys, key)
-        if tables.keys[at] == key:
+        p = board["near"][last, k]
+        if board["stone"][p] == EMPTY:
+            count = add(found, count, p, BESIDE if k < 4 else DIAGONAL)
+    if len(keys) > 1:
+        key = response_at(board, last, colour)
+        at = slot_of(keys, key)
+        if keys[at] == key:
             for k in range(12):
-                p = tables.diamond[last, k]
-                if board.stone[p] == EMPTY:
-                    count = add(found, count, p, tables.response[at, k])
-    if board.libs[board.chain[last]] == 1:
-        p = liberty(board, board.chain[last])
-        count = add(found, count, p, first + TAKES + min(captured_by(board, p, colour), 3) - 1)
+                p = board["diamond"][last, k]
+                if board["stone"][p] == EMPTY:
+                    count = add(found, count, p, response[at, k])
+    if board["libs"][board["chain"][last]] == 1:
+        p = liberty(board, board["chain"][last])
+        count = add(found, count, p, TAKES + min(captured_by(board, p, colour), 3) - 1)
     for k in range(4):
-        q = board.near[last, k]
+        q = board["near"][last, k]
         if (
-            board.stone[q] == colour
-            and board.libs[board.chain[q]] == 1
-            and not met_before(board.chain, board.near, last, k)
+            board["stone"][q] == colour
+            and board["libs"][board["chain"][q]] == 1
+            and not met_before(board["chain"], board["near"], last, k)
         ):
-            count = saves(board, tables, board.chain[q], found, count)
+            count = saves(board, board["chain"][q], found, count)
     if 3 <= took <= 6:
         p = nakade(board, taken, took)
-        if p != NONE and board.stone[p] == EMPTY:
-            count = add(found, count, p, first + NAKADE + took - 3)
+        if p != NONE and board["stone"][p] == EMPTY:
+            count = add(found, count, p, NAKADE + took - 3)
     return count

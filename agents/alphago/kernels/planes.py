@@ -12,7 +12,6 @@ from agents.alphago.kernels.board import (
     is_eye,
     liberties_after,
     liberty,
-    new_board,
     set_up,
     size_after,
 )
@@ -32,7 +31,7 @@ def one_hot(out, group, number, p):
 @kernel
 def observe_moves(board, legal, out):
     """The planes of what a legal move does, ladders apart."""
-    for p in range(len(board.near)):
+    for p in range(board["points"]):
         if not legal[p]:
             continue
         captured = captured_by(board, p, 1)
@@ -53,38 +52,39 @@ def observe_ladders(board, sketch, legal, read, out):
     Captures are moves on either liberty of a chain of the other's that has two; escapes are moves on the last liberty of an
     own chain in atari, or that take a neighbour of it.
     """
-    ladder.begin(sketch, board.stone)
+    ladder.begin(sketch, board["stone"])
     read[:] = NONE  # the chain for which a move was last read
-    for c in range(len(board.near)):
-        hunted = board.stone[c] == -1 and board.libs[c] == 2
-        atari = board.stone[c] == 1 and board.libs[c] == 1
-        if board.chain[c] != c or not (hunted or atari):
+    for c in range(board["points"]):
+        hunted = board["stone"][c] == -1 and board["libs"][c] == 2
+        atari = board["stone"][c] == 1 and board["libs"][c] == 1
+        if board["chain"][c] != c or not (hunted or atari):
             continue
         plane = LADDER_CAPTURE if hunted else LADDER_ESCAPE
         at = c
         while True:
             for k in range(4):
-                q, p = board.near[at, k], np.int64(NONE)
-                if board.stone[q] == EMPTY:
+                q, p = board["near"][at, k], np.int64(NONE)
+                if board["stone"][q] == EMPTY:
                     p = np.int64(q)
-                elif atari and board.stone[q] == -1 and board.libs[board.chain[q]] == 1:
-                    p = liberty(board, board.chain[q])
+                elif atari and board["stone"][q] == -1 and board["libs"][board["chain"][q]] == 1:
+                    p = liberty(board, board["chain"][q])
                 if p != NONE and legal[p] and read[p] != c and out[plane, p] == 0:
                     read[p] = c
                     out[plane, p] = ladder.after(sketch, p, 1, c) == atari
-            at = board.ring[at]
+            at = board["ring"][at]
             if at == c:
                 break
 
 
 @kernel
-def observe(stones, legal, recent, near, out):
+def observe(stones, legal, recent, boards, sketches, out):
     """Fill the first planes, as many as `out` [B, planes, points] u8 has (all zero before): 4, 12, 20 or 48.
 
     `stones` [B, points] and `legal` [B, A] are the side to move's; `recent` [B, K] are the last moves, newest first.
+    `boards` [1] and `sketches` [1] are working memory.
     """
-    board, sketch = new_board(near), ladder.new_sketch(near)
-    points, planes = len(near), out.shape[1]
+    board, sketch = boards[0], sketches[0]
+    points, planes = board["points"], out.shape[1]
     read = np.empty(points, np.int16)
     for i in range(len(stones)):
         to = out[i]
@@ -102,7 +102,7 @@ def observe(stones, legal, recent, near, out):
             set_up(board, stones[i])
             for p in range(points):
                 if stones[i, p] != EMPTY:
-                    one_hot(to, LIBERTIES, board.libs[board.chain[p]], p)
+                    one_hot(to, LIBERTIES, board["libs"][board["chain"][p]], p)
         if planes > CAPTURES:
             observe_moves(board, legal[i], to)
             observe_ladders(board, sketch, legal[i], read, to)

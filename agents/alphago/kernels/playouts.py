@@ -10,12 +10,10 @@ patterns in the game of Go, 2007.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.alphago.kernels.board import EMPTY, NONE, area, ko_after, new_board, place, set_up
+from agents.alphago.kernels.board import EMPTY, NONE, OFF, area, ko_after, place, set_up
 from agents.alphago.kernels.moves import MOST_FEATURES, answers, pattern_at
 from envs.jit import kernel
 from envs.rng import GOLDEN, mix
@@ -25,29 +23,39 @@ GREATEST = 2.0**40  # odds of one move: their sum over a board stays an exact do
 _11, _UNIT = np.uint64(11), 2.0**-53
 
 
-class Odds(NamedTuple):
-    """The terms of the softmax for both colours (0: 1, 1: -1), without what depends on the last move."""
+ODDS = np.dtype(  # the terms of the softmax for both colours (0: 1, 1: -1), without what depends on the last move
+    [
+        ("of", "i8", (2, OFF)),
+        ("row", "i8", (2, 19)),  # sums over the rows of the board
+        ("total", "i8", (2,)),  # sums over the board
+        ("row_of", "i2", (OFF,)),
+        ("libs", "i1", (OFF,)),  # liberties, at most 3, of the chain of this name that the patterns stand for
+    ],
+    align=True,
+)
 
-    of: NDArray[np.int64]  # [2, points]
-    row: NDArray[np.int64]  # [2, size] sums over the rows of the board
-    total: NDArray[np.int64]  # [2] sums over the board
-    libs: NDArray[np.int8]  # [points] liberties, at most 3, of the chain of this name that the patterns stand for
+
+def new_odds(size: int) -> NDArray[np.void]:
+    """[1] memory for the odds on a board of `size` by `size`."""
+    odds = np.zeros(1, ODDS)
+    odds["row_of"][0, : size * size] = np.repeat(np.arange(size), size)
+    return odds
 
 
 @kernel
 def change(odds, side, p, to):
     """Set the odds of a move."""
-    difference = to - odds.of[side, p]
-    odds.of[side, p] = to
-    odds.row[side, p // odds.row.shape[1]] += difference
-    odds.total[side] += difference
+    difference = to - odds["of"][side, p]
+    odds["of"][side, p] = to
+    odds["row"][side, odds["row_of"][p]] += difference
+    odds["total"][side] += difference
 
 
 @kernel
 def refresh(board, odds, pattern_odds, p):
     """Find the odds of the empty point `p` again, once in this walk."""
-    if board.stone[p] == EMPTY and board.mark[p] != board.walk[0]:
-        board.mark[p] = board.walk[0]
+    if board["stone"][p] == EMPTY and board["mark"][p] != board["walk"]:
+        board["mark"][p] = board["walk"]
         pattern = pattern_at(board, p)
         change(odds, 0, p, np.int64(pattern_odds[0, pattern]))
         change(odds, 1, p, np.int64(pattern_odds[1, pattern]))
@@ -57,21 +65,21 @@ def refresh(board, odds, pattern_odds, p):
 def refresh_around(board, odds, pattern_odds, p):
     """Find the odds of the eight points around `p` again."""
     for k in range(8):
-        refresh(board, odds, pattern_odds, board.near[p, k])
+        refresh(board, odds, pattern_odds, board["near"][p, k])
 
 
 @kernel
 def follow(board, odds, pattern_odds, c, before):
     """Find the odds of chain `c`'s liberties again if their patterns stood for other liberties (`before`: a set of bits)."""
-    now = min(board.libs[c], 3)
-    odds.libs[c] = now
+    now = min(board["libs"][c], 3)
+    odds["libs"][c] = now
     if before & ~(1 << now) == 0:
         return
     at = c
     while True:
         for k in range(4):
-            refresh(board, odds, pattern_odds, board.near[at, k])
-        at = board.ring[at]
+            refresh(board, odds, pattern_odds, board["near"][at, k])
+        at = board["ring"][at]
         if at == c:
             break
 
@@ -79,14 +87,14 @@ def follow(board, odds, pattern_odds, c, before):
 @kernel
 def start(board, odds, pattern_odds):
     """The odds of a whole board."""
-    odds.of[:] = 0
-    odds.row[:] = 0
-    odds.total[:] = 0
-    board.walk[0] += 1
-    for p in range(len(board.near)):
+    odds["of"][:] = 0
+    odds["row"][:] = 0
+    odds["total"][:] = 0
+    board["walk"] += 1
+    for p in range(board["points"]):
         refresh(board, odds, pattern_odds, p)
-        if board.chain[p] == p:
-            odds.libs[p] = min(board.libs[p], 3)
+        if board["chain"][p] == p:
+            odds["libs"][p] = min(board["libs"][p], 3)
 
 
 @kernel
@@ -94,62 +102,58 @@ def play(board, odds, pattern_odds, p, colour, taken):
     """`place`, with the odds kept up to date."""
     before = 0
     for k in range(4):
-        q = board.near[p, k]
-        if board.stone[q] == colour:
-            before |= 1 << odds.libs[board.chain[q]]
+        q = board["near"][p, k]
+        if board["stone"][q] == colour:
+            before |= 1 << odds["libs"][board["chain"][q]]
     count = place(board, p, colour, taken)
     change(odds, 0, p, np.int64(0))
     change(odds, 1, p, np.int64(0))
-    board.walk[0] += 1
+    board["walk"] += 1
     refresh_around(board, odds, pattern_odds, p)
-    follow(board, odds, pattern_odds, board.chain[p], before)
+    follow(board, odds, pattern_odds, board["chain"][p], before)
     for k in range(4):
-        q = board.near[p, k]
-        if board.stone[q] == -colour:
-            follow(board, odds, pattern_odds, board.chain[q], 1 << odds.libs[board.chain[q]])
+        q = board["near"][p, k]
+        if board["stone"][q] == -colour:
+            follow(board, odds, pattern_odds, board["chain"][q], 1 << odds["libs"][board["chain"][q]])
     for t in range(count):
         refresh(board, odds, pattern_odds, taken[t])
         refresh_around(board, odds, pattern_odds, taken[t])
         for k in range(4):
-            q = board.near[taken[t], k]
-            if board.stone[q] == colour:
-                follow(board, odds, pattern_odds, board.chain[q], 1 << odds.libs[board.chain[q]])
+            q = board["near"][taken[t], k]
+            if board["stone"][q] == colour:
+                follow(board, odds, pattern_odds, board["chain"][q], 1 << odds["libs"][board["chain"][q]])
     return count
 
 
 @kernel
-def draw(odds, side, bits):
+def draw(odds, side, bits, size):
     """A move with probability proportional to its odds, from 64 random bits; NONE where all odds are zero."""
-    if odds.total[side] == 0:
+    if odds["total"][side] == 0:
         return np.int64(NONE)
-    left = np.int64(np.float64(bits >> _11) * _UNIT * np.float64(odds.total[side]))
-    y, size = 0, odds.row.shape[1]
-    while left >= odds.row[side, y]:
-        left -= odds.row[side, y]
+    left = np.int64(np.float64(bits >> _11) * _UNIT * np.float64(odds["total"][side]))
+    y = 0
+    while left >= odds["row"][side, y]:
+        left -= odds["row"][side, y]
         y += 1
     p = y * size
-    while left >= odds.of[side, p]:
-        left -= odds.of[side, p]
+    while left >= odds["of"][side, p]:
+        left -= odds["of"][side, p]
         p += 1
     return np.int64(p)
 
 
 @kernel
-def rollout(stones, to_play, last, passed, legal, seeds, tables, pattern_odds, factors, difference):
+def rollout(
+    stones, to_play, last, passed, legal, seeds, boards, sums, pattern_odds, keys, response, factors, difference
+):
     """Play every position to its end; `difference` [B] i4 gets Black's area minus White's. Returns the moves made.
 
     `stones` [B, points] (1 Black), `to_play` [B] 0 Black, `last` [B] and `passed` [B], whether it was a pass; `legal`
     [B, A] rules the first move (and no move where the game has ended); later ones keep simple ko. A side passes where it
-    has no sensible move; two passes end the playout, or three moves a point.
+    has no sensible move; two passes end the playout, or three moves a point. `boards` [1] and `sums` [1] are working memory.
     """
-    points = len(tables.near)
-    size = 0
-    while size * size < points:
-        size += 1
-    board = new_board(tables.near)
-    odds = Odds(
-        np.zeros((2, points), np.int64), np.zeros((2, size), np.int64), np.zeros(2, np.int64), np.zeros(points, np.int8)
-    )
+    board, odds = boards[0], sums[0]
+    points = board["points"]
     taken, queue = np.empty(points, np.int16), np.empty(points, np.int16)
     found = np.empty((MOST_FEATURES, 2), np.int32)
     changed = np.empty(
@@ -171,24 +175,24 @@ def rollout(stones, to_play, last, passed, legal, seeds, tables, pattern_odds, f
             changes = 0
             if first:
                 for p in range(points):
-                    if odds.of[side, p] > 0 and not legal[i, p]:
-                        changed[changes], usual[changes] = p, odds.of[side, p]
+                    if odds["of"][side, p] > 0 and not legal[i, p]:
+                        changed[changes], usual[changes] = p, odds["of"][side, p]
                         change(odds, side, p, np.int64(0))
                         changes += 1
                 first = False
             elif ko != NONE:
-                changed[changes], usual[changes] = ko, odds.of[side, ko]
+                changed[changes], usual[changes] = ko, odds["of"][side, ko]
                 change(odds, side, ko, np.int64(0))
                 changes += 1
-            for j in range(answers(board, tables, before, colour, taken, took, found)):
+            for j in range(answers(board, keys, response, before, colour, taken, took, found)):
                 p = found[j, 0]
-                if odds.of[side, p] > 0:
-                    changed[changes], usual[changes] = p, odds.of[side, p]
-                    to = np.float64(odds.of[side, p]) * factors[found[j, 1]]
+                if odds["of"][side, p] > 0:
+                    changed[changes], usual[changes] = p, odds["of"][side, p]
+                    to = np.float64(odds["of"][side, p]) * factors[found[j, 1]]
                     change(odds, side, p, np.int64(max(1.0, min(to, GREATEST))))
                     changes += 1
             counter += GOLDEN
-            p = draw(odds, side, mix(counter))
+            p = draw(odds, side, mix(counter), board["size"])
             for j in range(changes - 1, -1, -1):
                 change(odds, side, changed[j], usual[j])
             ko, before, took = np.int64(NONE), p, 0
