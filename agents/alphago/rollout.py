@@ -148,8 +148,8 @@ class RolloutPolicy:
         self.tables = tables_of(weights.keys)
         odds = np.rint(np.exp(self.weights[: self.tables.numbers.max() + 1]) * playouts.SCALE)
         odds = np.append(np.clip(odds, 1, 2**31 - 1), 0).astype(np.int32)  # the last is where NONE points: never
-        self._pattern_odds = odds[self.tables.numbers]
-        self._factors = np.exp(self.weights).astype(np.float32)
+        self.pattern_odds = odds[self.tables.numbers]
+        self.factors = np.exp(self.weights).astype(np.float32)
 
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
         """[B] result, for the side to move in `states`, of one playout each: `Game.rollout` with moves of this policy.
@@ -172,10 +172,10 @@ class RolloutPolicy:
             seeds,
             new_board(self.game.size),
             playouts.new_odds(self.game.size),
-            self._pattern_odds,
+            self.pattern_odds,
             self.tables.keys,
             self.tables.response,
-            self._factors,
+            self.factors,
             difference,
         )
         sign = 1 - 2 * states["to_play"]

@@ -62,11 +62,11 @@ def learn(moves, lengths, order, boards, numbers, keys, response, weights, rate)
     examples, first, fifth, possible, loss = 0, 0, 0, 0, 0.0
     for g in order:
         set_up(board, empty)
-        ko, last, took = np.int64(NONE), np.int64(NONE), 0
+        ko, last, took = np.int64(NONE), np.int64(NONE), np.int64(0)
         for t in range(lengths[g]):
             p, colour = np.int64(moves[g, t]), 1 - 2 * (t & 1)
             if p >= points:
-                ko, last, took = np.int64(NONE), np.int64(NONE), 0
+                ko, last, took = np.int64(NONE), np.int64(NONE), np.int64(0)
                 continue
             count = score(
                 board, numbers, keys, response, weights, colour, ko, last, taken, took, patterns, found, scores
@@ -76,7 +76,8 @@ def learn(moves, lengths, order, boards, numbers, keys, response, weights, rate)
                 softmax(scores, probabilities)
                 better = 0
                 for q in range(points):
-                    better += scores[q] > scores[p] or (scores[q] == scores[p] and q < p)
+                    if scores[q] > scores[p] or (scores[q] == scores[p] and q < p):
+                        better += 1
                 first += better < 1
                 fifth += better < 5
                 possible += 1
@@ -86,10 +87,10 @@ def learn(moves, lengths, order, boards, numbers, keys, response, weights, rate)
                         if scores[q] > -np.inf:
                             weights[patterns[q]] += rate * ((q == p) - probabilities[q])
                     for j in range(count):
-                        q = found[j, 0]
-                        if scores[q] > -np.inf:
-                            weights[found[j, 1]] += rate * ((q == p) - probabilities[q])
-            took = place(board, p, colour, taken)
+                        answer = found[j, 0]
+                        if scores[answer] > -np.inf:
+                            weights[found[j, 1]] += rate * ((answer == p) - probabilities[answer])
+            took = np.int64(place(board, p, colour, taken))
             ko, last = ko_after(board, p, taken, took), p
     return examples, first, fifth, possible, loss
 

@@ -13,23 +13,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.alphago.kernels.board import (
-    EMPTY,
-    NONE,
-    WALL,
-    captured_by,
-    liberties_after,
-    liberty,
-    met_before,
-)
+from agents.alphago.kernels.board import EMPTY, NONE, WALL, captured_by, liberties_after, liberty, met_before
 from envs.jit import kernel
 
 PATTERN_BITS = 20
 # Tactical features. The paper's table has 8 for the neighbours, 8192 for nakade.
 BESIDE, DIAGONAL, SAVES, TAKES, NAKADE, TACTICAL = 0, 1, 2, 3, 6, 10  # TAKES 1, 2, 3 stones or more; NAKADE of 3 to 6
-MOST_FEATURES = 64  # of all moves together that are features of the last move, too: 8 + 12 + a few
+MOST_FEATURES = 64  # noted of the answers to one move: 8 neighbours, 12 of a pattern, and a few
 NO_KEY = np.uint64(0xFFFFFFFFFFFFFFFF)
-_SPREAD, _64 = np.uint64(0x9E3779B97F4A7C15), np.uint64(64)
+_SPREAD, _20, _1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(20), np.uint64(1)
 
 
 @kernel
@@ -67,9 +59,9 @@ def response_at(board, last, colour):
 def slot_of(keys, key):
     """Where in the hash table `key` stands, or the free place where it would."""
     mask = np.uint64(len(keys) - 1)
-    at = ((key * _SPREAD) >> np.uint64(20)) & mask
+    at = ((key * _SPREAD) >> _20) & mask
     while keys[at] != key and keys[at] != NO_KEY:
-        at = (at + np.uint64(1)) & mask
+        at = (at + _1) & mask
     return at
 
 

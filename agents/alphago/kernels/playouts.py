@@ -143,6 +143,32 @@ def draw(odds, side, bits, size):
 
 
 @kernel
+def lend(odds, side, p, to, lent, usual, count):
+    """Give a move other odds for one draw; returns how many moves have such (`lent`, and what was `usual`)."""
+    lent[count], usual[count] = p, odds["of"][side, p]
+    change(odds, side, p, np.int64(to))
+    return count + 1
+
+
+@kernel
+def lend_for_answers(odds, side, factors, found, notes, lent, usual, count):
+    """Multiply the odds of sensible moves by the factors of the features noted in the first rows of `found`."""
+    for j in range(notes):
+        p = found[j, 0]
+        if odds["of"][side, p] > 0:
+            to = np.float64(odds["of"][side, p]) * factors[found[j, 1]]
+            count = lend(odds, side, p, max(1.0, min(to, GREATEST)), lent, usual, count)
+    return count
+
+
+@kernel
+def take_back(odds, side, lent, usual, count):
+    """The usual odds again, the last lent first: a move may have been lent odds more than once."""
+    for j in range(count - 1, -1, -1):
+        change(odds, side, lent[j], usual[j])
+
+
+@kernel
 def rollout(
     stones, to_play, last, passed, legal, seeds, boards, sums, pattern_odds, keys, response, factors, difference
 ):
@@ -156,52 +182,36 @@ def rollout(
     points = board["points"]
     taken, queue = np.empty(points, np.int16), np.empty(points, np.int16)
     found = np.empty((MOST_FEATURES, 2), np.int32)
-    changed = np.empty(
-        MOST_FEATURES + points, np.int16
-    )  # moves with odds for this draw only, and what they were before
-    usual = np.empty(MOST_FEATURES + points, np.int64)
+    lent, usual = np.empty(MOST_FEATURES + points, np.int16), np.empty(MOST_FEATURES + points, np.int64)
     made = 0
     for i in range(len(stones)):
         set_up(board, stones[i])
         start(board, odds, pattern_odds)
         counter, side, passes = seeds[i], np.int64(to_play[i]), np.int64(passed[i])
-        ko, before, took = np.int64(NONE), np.int64(last[i]), 0
-        moves = 3 * points if legal[i].any() else 0
-        first = True
-        while passes < 2 and moves > 0:
-            moves -= 1
-            made += 1
-            colour = 1 - 2 * side
-            changes = 0
-            if first:
+        ko, before, took = np.int64(NONE), np.int64(last[i]), np.int64(0)
+        moves, most = 0, 3 * points if legal[i].any() else 0
+        while passes < 2 and moves < most:
+            count = 0
+            if moves == 0:
                 for p in range(points):
                     if odds["of"][side, p] > 0 and not legal[i, p]:
-                        changed[changes], usual[changes] = p, odds["of"][side, p]
-                        change(odds, side, p, np.int64(0))
-                        changes += 1
-                first = False
+                        count = lend(odds, side, p, 0, lent, usual, count)
             elif ko != NONE:
-                changed[changes], usual[changes] = ko, odds["of"][side, ko]
-                change(odds, side, ko, np.int64(0))
-                changes += 1
-            for j in range(answers(board, keys, response, before, colour, taken, took, found)):
-                p = found[j, 0]
-                if odds["of"][side, p] > 0:
-                    changed[changes], usual[changes] = p, odds["of"][side, p]
-                    to = np.float64(odds["of"][side, p]) * factors[found[j, 1]]
-                    change(odds, side, p, np.int64(max(1.0, min(to, GREATEST))))
-                    changes += 1
+                count = lend(odds, side, ko, 0, lent, usual, count)
+            notes = answers(board, keys, response, before, 1 - 2 * side, taken, took, found)
+            count = lend_for_answers(odds, side, factors, found, notes, lent, usual, count)
             counter += GOLDEN
-            p = draw(odds, side, mix(counter), board["size"])
-            for j in range(changes - 1, -1, -1):
-                change(odds, side, changed[j], usual[j])
-            ko, before, took = np.int64(NONE), p, 0
-            if p == NONE:
+            move = draw(odds, side, mix(counter), board["size"])
+            take_back(odds, side, lent, usual, count)
+            ko, before, took = np.int64(NONE), move, np.int64(0)
+            if move == NONE:
                 passes += 1
             else:
-                passes = 0
-                took = play(board, odds, pattern_odds, p, colour, taken)
-                ko = ko_after(board, p, taken, took)
+                passes = np.int64(0)
+                took = np.int64(play(board, odds, pattern_odds, move, 1 - 2 * side, taken))
+                ko = ko_after(board, move, taken, took)
             side = 1 - side
+            moves += 1
+        made += moves
         difference[i] = area(board, queue)
     return made
