@@ -155,8 +155,8 @@ def test_patterns_are_one_in_all_symmetries_and_for_both_colours() -> None:
 def test_neighbours_of_the_last_move() -> None:
     found = answers("..... ..... ..O.. .X... .....", last="C3", colour=1)
     assert found == {
-        **dict.fromkeys(("C4", "B3", "D3", "C2"), {"beside"}),
-        **dict.fromkeys(("B4", "D4", "D2"), {"diagonal"}),
+        **{key: {"beside"} for key in ("C4", "B3", "D3", "C2")},
+        **{key: {"diagonal"} for key in ("B4", "D4", "D2")},
     }
 
 
@@ -207,7 +207,7 @@ def test_nakade(taken: str, vital: str | None) -> None:
 @compiled
 def test_moves_are_drawn_from_the_softmax() -> None:
     """From the odds of one position, response patterns and all: frequencies within five standard errors."""
-    game, moves, states = games(5, 4)
+    game, _moves, states = games(5, 4)
     weights = taught(5)
     policy = RolloutPolicy(game, weights)
     state = states[(states["ply"] == 12)][:1]
@@ -287,8 +287,8 @@ def test_probabilities_turn_with_the_board() -> None:
     seen = policy.probabilities(states)
     assert np.allclose(seen.sum(axis=1), 1)
     assert not (seen[:, :-1] > 0)[~game.legal(states)[:, :-1]].any()
-    lines = [[] for _ in states]
-    points, actions = game.symmetries
+    [[] for _ in states]
+    _points, actions = game.symmetries
     _, moves, _ = games(5, 1)
     for action in actions:
         line, turned = game.reset(1), game.reset(1)
