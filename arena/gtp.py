@@ -20,7 +20,7 @@ from agents.players import SearchPlayer, make_player
 from agents.search import Search
 from arena.look import Candidate, candidates, deepening
 from envs import States, make
-from envs.go import Go, handicap_points, most_handicap
+from envs.go import Go, handicap_points
 from envs.records import Skipped, sgf
 
 NAME, PROTOCOL = "arena", "2"
@@ -351,9 +351,10 @@ COMMANDS: dict[str, Callable[..., Answer]] = {
 
 def _handicap_points(size: int, stones: int) -> list[int]:
     """The fixed handicap as actions. GTPError where this board has none of so many stones."""
-    if not 2 <= stones <= most_handicap(size):
-        raise GTPError("invalid number of stones: no such handicap on this board")
-    return handicap_points(size, stones)
+    try:
+        return handicap_points(size, stones)
+    except ValueError:
+        raise GTPError("invalid number of stones: no such handicap on this board") from None
 
 
 def serve(engine: Engine, source: TextIO, out: TextIO) -> None:

@@ -1,16 +1,18 @@
-"""Go on any square board: area scoring, three ko rules, with or without suicide.
+"""Go on any square board, scored by area: superko or simple ko, with or without suicide, even or with a handicap.
 
-The rules are Tromp and Taylor's (tromp.github.io/go.html) without suicide: a move takes the opponent's chains that have
-no liberty left; it may not leave its own chain without one, nor repeat a position of the game (positional superko);
-two passes in a row end the game; a player's area is his stones and the empty regions that only his stones border.
+The rules are Tromp and Taylor's (tromp.github.io/go.html): a move takes the opponent's chains that have no liberty left,
+and may not repeat a position of the game; two passes in a row end the game; a player's area is his stones and the empty
+regions that only his stones border. Options choose what differs from one rule set to the next:
 
-    go9                          these rules
-    go9:suicide=true             Tromp and Taylor's own: a chain of one's own without a liberty is taken off as well
-    go9:superko=situational      a position may come back with the other side to move (AGA; with suicide New Zealand's)
-    go9:superko=simple           only the immediate retaking of a single stone is forbidden
-    go19:handicap=4,komi=0.5     Black's stones stand on the usual points, and White begins
+    superko=positional   no position comes back, whoever is to move in it (the default)
+    superko=situational  none comes back with the same side to move
+    superko=simple       only the immediate retaking of a single stone is forbidden
+    suicide=true         a chain of two stones or more may be left without a liberty; it is taken off. Never a single stone:
+                         it would leave the board as it was, which only a pass may do
+    rules=tromp-taylor   superko=positional,suicide=true; rules=area, the default, is without suicide
+    handicap=4           as many black stones on the points fixed for them, and White begins
 
-Under all of them a game also ends, scored as it stands, after `max_plies`. The kernels and the layout of a state are in
+Either way a game also ends, scored as it stands, after `max_plies`. The kernels and the layout of a state are in
 `go_kernels`.
 
 >>> game = Go(size=5, komi=0.5)
@@ -37,23 +39,51 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from envs import go_check, text
 from envs import go_kernels as kernels
-from envs import text
 from envs.game import States, Symmetries, square_symmetries
 
 COLUMNS = "ABCDEFGHJKLMNOPQRST"
 SIZES = range(2, len(COLUMNS) + 1)
-SUPERKO = {"simple": kernels.SIMPLE, "positional": kernels.POSITIONAL, "situational": kernels.SITUATIONAL}
+SUPERKO = {"positional": kernels.POSITIONAL, "situational": kernels.SITUATIONAL, "simple": kernels.SIMPLE}
+RULES = {"area": ("positional", False), "tromp-taylor": ("positional", True)}  # superko, suicide
 
 
-def default_komi(size: int) -> float:
-    """Komi where none is given: 7 up to 9x9, 7.5 above (area scoring's usual value)."""
-    return 7.0 if size <= 9 else 7.5
+def default_komi(size: int, handicap: int = 0) -> float:
+    """Komi where none is given: 7 up to 9x9, 7.5 above (area scoring's usual value), 0.5 in handicap games."""
+    return 0.5 if handicap else 7.0 if size <= 9 else 7.5
+
+
+def handicap_points(size: int, stones: int) -> list[int]:
+    """The points of a fixed handicap, as actions (Go Text Protocol, version 2, section 4.1.1): 2 to 9 stones.
+
+    ValueError where this board has none of so many stones: up to 4 on 7x7 and on boards of even size, none below 7x7.
+    """
+    odd = size % 2 == 1
+    most = 0 if size < 7 else 9 if odd and size > 7 else 4
+    if not 2 <= stones <= most:
+        allowed = f"choose from 2 to {most} stones" if most else "boards below 7x7 have none"
+        raise ValueError(f"go cannot have handicap={stones} on {size}x{size}: {allowed}")
+    near = 2 if size < 13 else 3
+    far, middle = size - 1 - near, size // 2
+    corners = [(far, near), (near, far), (near, near), (far, far)]  # rows from above; lower left first
+    left_right, up_down = [(middle, near), (middle, far)], [(far, middle), (near, middle)]
+    places = corners[: min(stones, 4)]
+    if stones >= 6:
+        places += left_right
+    if stones >= 8:
+        places += up_down
+    if stones in (5, 7, 9):
+        places.append((middle, middle))
+    return [row * size + column for row, column in places]
 
 
 @dataclass(frozen=True, init=False)
 class Go:
-    """Go. Action y * size + x plays a point, row 0 on top; action size * size passes. X, the first player, is Black."""
+    """Go. Action y * size + x plays a point, row 0 on top; action size * size passes. X, the first player, is Black.
+
+    In a handicap game the second player moves first. White gets no points for the stones but komi.
+    """
 
     size: int
     komi: float
@@ -82,37 +112,45 @@ class Go:
         self,
         size: int | str = 9,
         komi: float | str | None = None,
-        superko: str = "positional",
-        suicide: bool | str = False,
+        superko: str | None = None,
+        suicide: bool | str | None = None,
         handicap: int | str = 0,
+        rules: str = "area",
     ) -> None:
-        """Options may be text, as `envs.make` takes them; ValueError names the one that is wrong."""
+        """Options may be text, as `envs.make` takes them; ValueError names the one that is wrong.
+
+        `superko` and `suicide`, where given, hold instead of what `rules` says.
+        """
         if str(size) not in map(str, SIZES):
             raise ValueError(f"go cannot have size={size}: choose a whole number from {SIZES[0]} to {SIZES[-1]}")
+        if rules not in RULES:
+            raise ValueError(f"go cannot have rules={rules}: choose {' or '.join(RULES)}")
+        superko = RULES[rules][0] if superko is None else superko
         if superko not in SUPERKO:
             raise ValueError(f"go cannot have superko={superko}: choose {', '.join(SUPERKO)}")
-        if str(suicide).lower() not in ("true", "false"):
+        suicide = str(RULES[rules][1] if suicide is None else suicide).lower()
+        if suicide not in ("true", "false"):
             raise ValueError(f"go cannot have suicide={suicide}: choose true or false")
+        if not str(handicap).isdecimal():
+            raise ValueError(f"go cannot have handicap={handicap}: give a whole number of stones, 0 for an even game")
+        if int(handicap):
+            handicap_points(int(size), int(handicap))
         object.__setattr__(self, "size", int(size))
-        object.__setattr__(self, "komi", default_komi(self.size) if komi is None else _finite(komi))
+        object.__setattr__(self, "komi", default_komi(self.size, int(handicap)) if komi is None else _finite(komi))
         object.__setattr__(self, "superko", superko)
-        object.__setattr__(self, "suicide", str(suicide).lower() == "true")
-        if str(handicap) != "0" and str(handicap) not in map(str, range(2, most_handicap(self.size) + 1)):
-            allowed = f"2 to {most_handicap(self.size)}" if most_handicap(self.size) else "none on this board"
-            raise ValueError(f"go cannot have handicap={handicap}: choose {allowed}, or 0")
+        object.__setattr__(self, "suicide", suicide == "true")
         object.__setattr__(self, "handicap", int(handicap))
 
     @property
     def name(self) -> str:
-        komi = repr(self.komi).removesuffix(".0")
-        superko = "" if self.superko == "positional" else f",superko={self.superko}"
-        suicide = ",suicide=true" if self.suicide else ""
-        handicap = f",handicap={self.handicap}" if self.handicap else ""
-        return f"go:size={self.size},komi={komi}{superko}{suicide}{handicap}"
+        options = [f"size={self.size}", f"komi={repr(self.komi).removesuffix('.0')}"]
+        options += [f"superko={self.superko}"] * (self.superko != "positional") + ["suicide=true"] * self.suicide
+        options += [f"handicap={self.handicap}"] * (self.handicap > 0)
+        return f"go:{','.join(options)}"
 
     @property
     def dtype(self) -> np.dtype[np.void]:
-        return kernels.record(self.size)
+        return kernels.record(self.size * self.size)
 
     @property
     def num_actions(self) -> int:
@@ -131,15 +169,8 @@ class Go:
         return _symmetries(self.size)
 
     def reset(self, n: int) -> States:
-        states = np.zeros(n, self.dtype)
-        states["board"][:, self.size * self.size] = kernels.WALL
-        for field in ("chain", "last", "earlier", "ko"):
-            states[field] = kernels.NONE
-        passing = np.full(n, self.size * self.size)
-        for stone, point in enumerate(handicap_points(self.size, self.handicap)):
-            states = self.step(states, passing) if stone else states
-            states = self.step(states, np.full(n, point))
-        states["last"], states["earlier"], states["passes"] = kernels.NONE, kernels.NONE, 0
+        states = np.empty(n, self.dtype)
+        states[:] = _start(self.size, self.handicap)
         return states
 
     def step(self, states: States, actions: NDArray[np.integer]) -> States:
@@ -149,7 +180,8 @@ class Go:
 
     def legal(self, states: States) -> NDArray[np.bool_]:
         out = np.empty((len(states), self.num_actions), np.bool_)
-        kernels.legal(states, self._near, self.max_plies, SUPERKO[self.superko], self.suicide, out)
+        side = kernels.beside(self.size, self.size)
+        kernels.legal(states, self._near, side, self.max_plies, SUPERKO[self.superko], self.suicide, out)
         return out
 
     def terminal(self, states: States) -> NDArray[np.bool_]:
@@ -184,8 +216,8 @@ class Go:
         return np.where(ended, self._result(states, difference), estimate).astype(np.float32)
 
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
-        """Random moves that fill no simple eye of their own, simple ko whatever the game's rule, passes only for lack
-        of moves, at most 3 moves a point; then the area decides."""
+        """Random moves that fill no simple eye of their own, simple ko and no suicide whatever the game's rules, passes
+        only for lack of moves, at most 3 moves a point; then the area decides."""
         difference = np.empty(len(states), np.int32)
         kernels.rollout(states.copy(), self._near, self.max_plies, seeds, difference)
         return self._result(states, difference)
@@ -219,37 +251,12 @@ class Go:
         return text.draw(self.board(batch)[0], columns=COLUMNS[: self.size], rows=rows, last=last, footer=below_board)
 
     def check(self, state: np.void) -> None:
-        """Compare all that `state` keeps from move to move with what its stones alone say; ValueError names a difference."""
-        points, board = self.size * self.size, state["board"]
-        position, seen = np.uint64(0), set[int]()
-        for p in range(points):
-            if board[p] == kernels.EMPTY:
-                _agree(state["chain"][p], kernels.NONE, f"chain at {self.action_name(p)}")
-                continue
-            position ^= kernels.ZOBRIST[int(board[p] < 0), p]
-            if p in seen:
-                continue
-            stones, liberties, todo = {p}, set[int](), [p]
-            while todo:
-                for q in map(int, self._near[todo.pop(), :4]):
-                    if board[q] == kernels.EMPTY:
-                        liberties.add(q)
-                    elif board[q] == board[p] and q not in stones:
-                        stones.add(q)
-                        todo.append(q)
-            seen |= stones
-            name, ring = int(state["chain"][p]), [p]
-            while (following := int(state["next"][ring[-1]])) != p and len(ring) <= points:
-                ring.append(following)
-            where = f"the chain of {self.action_name(p)}"
-            _agree({int(state["chain"][q]) for q in stones}, {name}, f"names in {where}")
-            _agree(set(ring), stones, f"stones of {where}")
-            _agree(int(state["libs"][name]), len(liberties), f"liberties of {where}")
-        _agree(state["history"][state["ply"]], position, "the position's hash")
+        """ValueError where what `state` keeps up to date move by move is not what its stones say."""
+        go_check.check(state, self._near)
 
     @property
     def _near(self) -> NDArray[np.int16]:
-        return kernels.neighbours(self.size)
+        return kernels.neighbours(self.size, self.size)
 
     def _areas(self, states: States) -> tuple[NDArray[np.int8], NDArray[np.int32]]:
         """[B, points] who owns each point, [B] Black's area minus White's."""
@@ -263,32 +270,6 @@ class Go:
         return np.asarray((1 - 2 * states["to_play"]) * np.sign(difference - self.komi), np.float32)
 
 
-def _agree(kept: object, found: object, what: str) -> None:
-    if kept != found:
-        raise ValueError(f"{what}: kept {kept}, found {found}")
-
-
-def most_handicap(size: int) -> int:
-    """The largest fixed handicap of a board: 9 on odd boards from 9 on, else 4; none below 7."""
-    return 0 if size < 7 else 9 if size % 2 and size >= 9 else 4
-
-
-def handicap_points(size: int, stones: int) -> list[int]:
-    """The actions of a fixed handicap, as the Go Text Protocol's section 4.1.1 places it. `stones` up to `most_handicap`."""
-    near = 2 if size < 13 else 3
-    far, middle = size - 1 - near, size // 2
-    corners = [(far, near), (near, far), (near, near), (far, far)]  # rows from above; lower left first
-    left_right, up_down = [(middle, near), (middle, far)], [(far, middle), (near, middle)]
-    places = corners[: min(stones, 4)]
-    if stones >= 6:
-        places += left_right
-    if stones >= 8:
-        places += up_down
-    if stones in (5, 7, 9):
-        places.append((middle, middle))
-    return [row * size + column for row, column in places]
-
-
 def _finite(komi: float | str) -> float:
     """`komi` as a number; ValueError where it is none. Adding 0.0 turns -0.0 into 0.0: one game, one name."""
     try:
@@ -298,6 +279,27 @@ def _finite(komi: float | str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"go cannot have komi={komi}: give a finite number of points, such as 7.5")
     return number + 0.0
+
+
+@functools.cache
+def _start(size: int, handicap: int) -> States:
+    """[1] the start position."""
+    start = kernels.empty_board(size * size)
+    if handicap:
+        near = kernels.neighbours(size, size)
+        for point in handicap_points(size, handicap):
+            placed = np.empty_like(start)
+            kernels.step(start, np.array([point]), near, kernels.max_plies(size), placed)
+            start = placed
+            start["history"][:, 0] = start["history"][:, 1]
+            start["history"][:, 1] = start["ply"] = start["to_play"] = 0
+        start["to_play"] = 1
+        start["history"][:, 0] |= 1
+        for field in ("last", "earlier", "anchor"):
+            start[field] = kernels.NONE
+        start["since"] = 0
+    start.setflags(write=False)
+    return start
 
 
 @functools.cache

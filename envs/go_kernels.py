@@ -1,10 +1,18 @@
 """The kernels of Go: chains with exact liberty counts, kept up to date move by move inside the state record.
 
-Points are numbered row by row, p = y * size + x, row 0 on top; index `size * size` is the wall that every off-board
+Points are numbered row by row, p = y * width + x, row 0 on top; index `points` is the wall that every off-board
 neighbour points to. Every stone knows its chain, named by one of its stones; the stones of a chain form a ring:
 
     board  1 black, -1 white, 0 empty, 2 wall        libs[c]   liberties of chain c (meaningless elsewhere)
     chain  the chain's name, -1 where no stone is    next[p]   the next stone of p's ring
+
+`room[FIRST + p]` says for whom p makes its empty neighbours playable, so that the legal moves of a board are a few
+operations on bytes, 32 points at a time: bit 0 for Black, bit 1 for White. An empty point does for both, a stone for its own
+side while its chain has a second liberty, and for the other side, which can take it, while it has not. Around the board is 0.
+
+Superko asks few points anything, for a stone that stands where none of its colour stood before tells the position from all
+that came before that stone. `anchor` is the newest such stone, `since` the ply from which on the positions have it; only these
+can come back, unless the move takes the anchor.
 
 Records are made for 81, 169 or 361 points and smaller boards leave the rest unused, so that each kernel is compiled for
 three record types at most, whatever sizes are played.
@@ -17,18 +25,23 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.game import States
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
 
 EMPTY, WALL, NONE = 0, 2, -1
 UNSEEN = 2  # in `area`: an empty point that no flood has reached yet
-SIMPLE, POSITIONAL, SITUATIONAL = range(3)  # ko rules
 EARLIER = 4  # moves remembered before the last one
 CAPACITIES = (81, 169, 361)
+FIRST = 20  # `room` of point 0; bytes before it and behind the last point are the wall
+BOTH = 3  # in `room`: what an empty point is
+SIMPLE, POSITIONAL, SITUATIONAL = 0, 1, 2  # what `ko` is in the kernels below: the ko rule in force
 
-# [2, 361] u8, a random number for each colour and point (Zobrist 1970); a position is the exclusive or of its stones.
-# Two different positions of one game share 64 bits with probability below 1e-13, even in the longest game on 19x19.
-ZOBRIST = np.random.PCG64(19).random_raw(2 * CAPACITIES[-1]).reshape(2, -1)
+# [2, 361] u8, a random number for each colour and point (Zobrist 1970); a position is the exclusive or of its stones. The
+# lowest bit stays free for who is to move. Two different positions of one game share the other 63 with probability below
+# 1e-12, even in the longest game on 19x19.
+ZOBRIST = np.random.PCG64(19).random_raw(2 * CAPACITIES[-1]).reshape(2, -1) & ~np.uint64(1)
+_TURN = np.uint64(1)  # the bit of a hash that says who is to move: 0 Black, 1 White
 
 
 def max_plies(size: int) -> int:
@@ -37,39 +50,75 @@ def max_plies(size: int) -> int:
 
 
 @functools.cache
-def record(size: int) -> np.dtype[np.void]:
-    """The state of one game on a board of `size` by `size`."""
-    points = next(capacity for capacity in CAPACITIES if size * size <= capacity)
+def record(points: int) -> np.dtype[np.void]:
+    """The state of one game on a board of so many points."""
+    points = next(capacity for capacity in CAPACITIES if points <= capacity)
+    name = "i1" if points < 128 else "i2"  # of a point, a chain; a number of liberties
     return np.dtype(
         [
-            ("history", "u8", (2 * points + 1,)),  # [ply] Zobrist hash of the position after each ply
-            ("chain", "i2", (points + 1,)),
-            ("next", "i2", (points,)),
-            ("libs", "i2", (points,)),
-            ("earlier", "i2", (EARLIER,)),  # the moves before `last`, newest first; -1 for none or a pass
-            ("captures", "i2", (2,)),  # stones taken by each player
+            ("to_play", "i1"),
+            ("passes", "i1"),  # in a row
             ("ply", "i2"),
             ("last", "i2"),
             ("ko", "i2"),  # the point that simple ko forbids, -1 for none
+            ("anchor", "i2"),  # a stone that is new in this game, -1 for none
+            ("since", "i2"),  # ply of the first position with it, 0 for none
+            ("captures", "i2", (2,)),  # stones taken by each player, the other's suicides included
+            ("earlier", "i2", (EARLIER,)),  # the moves before `last`, newest first; -1 for none or a pass
+            ("chain", name, (points + 1,)),
+            ("next", name, (points,)),
+            ("libs", name, (points,)),
             ("board", "i1", (points + 1,)),
+            ("room", "u1", (FIRST + points + FIRST,)),
             ("stood", "u1", (points,)),  # bit 0: a black stone has stood here in this game; bit 1: a white one
-            ("to_play", "i1"),
-            ("passes", "i1"),  # in a row
+            ("history", "u8", (2 * points + 1,)),  # [ply] hash after each ply; its lowest bit is who was to move
         ],
         align=True,
     )
 
 
+def empty_board(points: int) -> States:
+    """[1] the state before the first move on a board of so many points."""
+    start = np.zeros(1, record(points))
+    start["board"][:, points] = WALL
+    start["room"][:, FIRST : FIRST + points] = BOTH
+    for field in ("chain", "last", "earlier", "ko", "anchor"):
+        start[field] = NONE
+    return start
+
+
 @functools.cache
-def neighbours(size: int) -> NDArray[np.int16]:
-    """[size * size, 8] the four neighbours of every point, then its four diagonals; off the board is the wall."""
-    padded = np.full((size + 2, size + 2), size * size, np.int16)
-    padded[1:-1, 1:-1] = np.arange(size * size).reshape(size, size)
+def neighbours(height: int, width: int) -> NDArray[np.int16]:
+    """[height * width, 8] the four neighbours of every point, then its four diagonals; off the board is the wall."""
+    padded = np.full((height + 2, width + 2), height * width, np.int16)
+    padded[1:-1, 1:-1] = np.arange(height * width).reshape(height, width)
     steps = ((-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
-    columns = [padded[1 + dy : 1 + dy + size, 1 + dx : 1 + dx + size].reshape(-1) for dy, dx in steps]
+    columns = [padded[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width].reshape(-1) for dy, dx in steps]
     table = np.stack(columns, axis=1)
     table.setflags(write=False)
     return table
+
+
+@functools.cache
+def beside(height: int, width: int) -> NDArray[np.uint8]:
+    """[2, height * width] 255 where a point has a neighbour to its left, to its right; else 0."""
+    table = np.full((2, height, width), 255, np.uint8)
+    table[0, :, 0] = table[1, :, -1] = 0
+    table.setflags(write=False)
+    return table.reshape(2, -1)
+
+
+@kernel
+def paint(g, c):
+    """Set the `room` of the stones of chain `c`, whose liberties have become one, or two."""
+    ring, room = g["next"], g["room"]
+    value = 1 if (g["board"][c] == 1) == (g["libs"][c] > 1) else 2
+    stone = c
+    while True:
+        room[FIRST + stone] = value
+        stone = ring[stone]
+        if stone == c:
+            break
 
 
 @kernel
@@ -110,14 +159,18 @@ def merge(g, near, a, b):
 
 
 @kernel
-def capture(g, near, c, taken, count):
-    """Take chain `c` off the board; its points follow the first `count` of `taken`, whose new number is returned."""
-    board, chain, ring, libs = g["board"], g["chain"], g["next"], g["libs"]
+def capture(g, near, c, mover, taken, count):
+    """Take chain `c` off the board; its points follow the first `count` of `taken`, whose new number is returned.
+
+    The `room` of the captor's chains is kept, but for the chain `mover` that is still being put together.
+    """
+    board, chain, ring, libs, room = g["board"], g["chain"], g["next"], g["libs"], g["room"]
     captor = -board[c]
     first = count
     stone = c
     while True:
         board[stone] = EMPTY
+        room[FIRST + stone] = BOTH
         chain[stone] = NONE
         taken[count] = stone
         count += 1
@@ -129,6 +182,8 @@ def capture(g, near, c, taken, count):
             q = near[taken[t], k]
             if board[q] == captor and first_contact(chain, near, taken[t], k):
                 libs[chain[q]] += 1
+                if libs[chain[q]] == 2 and chain[q] != mover:
+                    paint(g, chain[q])
     return count
 
 
@@ -136,7 +191,7 @@ def capture(g, near, c, taken, count):
 def play(g, near, p, taken):
     """The side to move plays the legal point `p` and the turn changes; returns how many stones were taken (`taken`).
 
-    Where the move is a suicide these are its own, and their number is negative.
+    Where they are the mover's own (suicide), `p` is among them.
     """
     board, chain, ring, libs = g["board"], g["chain"], g["next"], g["libs"]
     colour = 1 - 2 * g["to_play"]
@@ -144,84 +199,114 @@ def play(g, near, p, taken):
     for k in range(4):
         libs[p] += board[near[p, k]] == EMPTY
     count = 0
+    joined_one, joined_more = False, False  # chains of one liberty, of more
     for k in range(4):
         q = near[p, k]
-        if board[q] == colour and chain[q] != chain[p]:
-            libs[chain[q]] -= 1
-            merge(g, near, chain[p], chain[q])
+        c = chain[q]
+        if board[q] == colour and c != chain[p]:
+            joined_one |= libs[c] == 1
+            joined_more |= libs[c] > 1
+            libs[c] -= 1
+            merge(g, near, chain[p], c)
         elif board[q] == -colour and first_contact(chain, near, p, k):
-            libs[chain[q]] -= 1
-            if libs[chain[q]] == 0:
-                count = capture(g, near, chain[q], taken, count)
-    alone = ring[p] == p and libs[p] == 1
-    g["ko"] = taken[0] if count == 1 and alone else NONE
-    g["captures"][g["to_play"]] += count
+            libs[c] -= 1
+            if libs[c] == 0:
+                count = capture(g, near, c, chain[p], taken, count)
+            elif libs[c] == 1:
+                paint(g, c)
+    c = chain[p]
+    g["ko"] = taken[0] if count == 1 and ring[p] == p and libs[p] == 1 else NONE
+    captor = g["to_play"]
+    if libs[c] == 0:
+        captor = 1 - captor
+        count = capture(g, near, c, NONE, taken, 0)
+    elif joined_one if libs[c] > 1 else joined_more:
+        paint(g, c)
+    else:
+        g["room"][FIRST + p] = 1 if (colour == 1) == (libs[c] > 1) else 2
+    g["captures"][captor] += count
     g["to_play"] = 1 - g["to_play"]
-    if libs[chain[p]] == 0:
-        own = capture(g, near, chain[p], taken, 0)
-        g["captures"][g["to_play"]] += own
-        return -own
     return count
 
 
 @kernel
 def has_room(g, near, p):
     """True where playing the empty point `p` would be no suicide, for the side to move; ko is not asked."""
-    board, chain, libs = g["board"], g["chain"], g["libs"]
-    colour = 1 - 2 * g["to_play"]
-    for k in range(4):
-        q = near[p, k]
-        if board[q] == EMPTY:
-            return True
-        if board[q] == colour and libs[chain[q]] > 1:
-            return True
-        if board[q] == -colour and libs[chain[q]] == 1:
-            return True
-    return False
+    room = g["room"]
+    around = room[FIRST + near[p, 0]] | room[FIRST + near[p, 1]] | room[FIRST + near[p, 2]] | room[FIRST + near[p, 3]]
+    return (around >> g["to_play"]) & 1 != 0
 
 
 @kernel
-def repeats(g, near, p, situational):
-    """True where playing `p` would bring back an earlier position of this game, whoever was to move in it; `situational`:
-    only one in which the same side was to move.
+def joins(g, near, p):
+    """True where a stone of the side to move on the empty point `p` would not stand alone."""
+    colour = 1 - 2 * g["to_play"]
+    together = False
+    for k in range(4):
+        together |= g["board"][near[p, k]] == colour
+    return together
 
-    It cannot unless a stone of the same colour has stood on `p` before, which decides nearly all points at once; but a
-    suicide leaves no stone there.
+
+@kernel
+def playable(g, near, p, suicide):
+    """True where the side to move may play the empty point `p` but for ko; `suicide` allows that of two stones or more."""
+    return has_room(g, near, p) or (suicide and joins(g, near, p))
+
+
+@kernel
+def repeats(g, near, p, ko):
+    """True where playing `p` would bring back an earlier position of this game; under `SITUATIONAL` superko only one with
+    the same side to move.
+
+    Without suicide, it cannot unless a stone of the same colour has stood on `p` before.
     """
-    to_play = g["to_play"]
-    room = has_room(g, near, p)
-    if room and (g["stood"][p] >> to_play) & 1 == 0:
-        return False
     board, chain, ring, libs, history = g["board"], g["chain"], g["next"], g["libs"], g["history"]
-    colour = 1 - 2 * to_play
-    ply = g["ply"]
-    position = history[ply]
-    if room:
-        position ^= ZOBRIST[to_play, p]
+    to_play, ply = g["to_play"], g["ply"]
+    gone = 2 * to_play - 1  # the colour that is taken off
+    first = g["since"]
+    if has_room(g, near, p):
+        if (g["stood"][p] >> to_play) & 1 == 0:
+            return False
+        position = history[ply] ^ ZOBRIST[to_play, p]
+    else:
+        gone = -gone
+        position = history[ply]
+    side = np.int64(gone < 0)
     for k in range(4):
         q = near[p, k]
-        taken = board[q] == -colour and libs[chain[q]] == 1 if room else board[q] == colour
-        if taken and first_contact(chain, near, p, k):
+        if board[q] == gone and libs[chain[q]] == 1 and first_contact(chain, near, p, k):
             stone = q
             while True:
-                position ^= ZOBRIST[1 - to_play if room else to_play, stone]
+                position ^= ZOBRIST[side, stone]
+                if stone == g["anchor"]:
+                    first = 0
                 stone = ring[stone]
                 if stone == q:
                     break
+    position = (position & ~_TURN) | np.uint64(1 - to_play)
+    ignored = np.uint64(0) if ko == SITUATIONAL else _TURN
     found = False
-    if situational:  # the sides take turns, passing too: the same one was to move every second ply
-        for t in range((ply + 1) % 2, ply + 1, 2):
-            found |= history[t] == position
-    else:
-        for t in range(ply + 1):  # no early exit: the loop runs in vector registers
-            found |= history[t] == position
+    for t in range(first, ply):  # no early exit: the loop runs in vector registers
+        found |= (history[t] ^ position) <= ignored
     return found
 
 
 @kernel
+def last_liberty(g, near, c):
+    """The liberty of chain `c`, which has one."""
+    board, ring = g["board"], g["next"]
+    stone = c
+    while True:
+        for k in range(4):
+            if board[near[stone, k]] == EMPTY:
+                return near[stone, k]
+        stone = ring[stone]
+
+
+@kernel
 def forbidden(g, near, p, ko):
-    """True where the ko rule in force forbids the side to move the empty point `p`."""
-    return p == g["ko"] if ko == SIMPLE else repeats(g, near, p, ko == SITUATIONAL)
+    """True where the ko rule in force forbids the side to move the point `p`, which is `playable`."""
+    return p == g["ko"] if ko == SIMPLE else repeats(g, near, p, ko)
 
 
 @kernel
@@ -232,9 +317,11 @@ def is_eye(g, near, p):
     """
     board = g["board"]
     colour = 1 - 2 * g["to_play"]
+    open_ = False
     for k in range(4):
-        if board[near[p, k]] != colour and board[near[p, k]] != WALL:
-            return False
+        open_ |= board[near[p, k]] != colour and board[near[p, k]] != WALL
+    if open_:
+        return False
     lost, edge = 0, 0
     for k in range(4, 8):
         lost += board[near[p, k]] == -colour
@@ -286,33 +373,59 @@ def step(states, actions, near, longest, out):
         for t in range(EARLIER - 1, 0, -1):
             g["earlier"][t] = g["earlier"][t - 1]
         g["earlier"][0] = g["last"]
+        g["ply"] = ply + 1
         if p == points:
             g["passes"] += 1
             g["to_play"] = 1 - mover
             g["last"], g["ko"] = NONE, NONE
         else:
             count = play(g, near, p, taken)
-            loser = 1 - mover if count > 0 else mover
-            position ^= ZOBRIST[mover, p]
-            for t in range(abs(count)):
-                position ^= ZOBRIST[loser, taken[t]]
+            suicide = g["board"][p] == EMPTY
+            if (g["stood"][p] >> mover) & 1 == 0 and not suicide:
+                g["anchor"], g["since"] = p, ply + 1
             g["stood"][p] |= 1 << mover
+            position ^= ZOBRIST[mover, p]
+            for t in range(count):
+                position ^= ZOBRIST[mover if suicide else 1 - mover, taken[t]]
+                if taken[t] == g["anchor"]:
+                    g["anchor"], g["since"] = NONE, 0
             g["passes"], g["last"] = 0, p
-        g["ply"] = ply + 1
-        g["history"][ply + 1] = position
+        g["history"][ply + 1] = (position & ~_TURN) | np.uint64(g["to_play"])
 
 
 @kernel
-def legal(states, near, longest, ko, suicide, out):
-    """`Game.legal`."""
-    points = len(near)
+def legal(states, near, side, longest, ko, suicide, out):
+    """`Game.legal`; `side` is `beside` of the board."""
+    points, width = len(near), near[0, 3]
     for i in range(len(states)):
         g = states[i]
-        playing = g["passes"] < 2 and g["ply"] < longest
+        out[i, points] = playing = g["passes"] < 2 and g["ply"] < longest
+        if not playing:
+            out[i, :points] = False
+            continue
+        room, row, bit = g["room"], out[i], np.uint8(1 << g["to_play"])
+        here = room[FIRST : FIRST + points]
+        above, under = room[FIRST - width : FIRST - width + points], room[FIRST + width : FIRST + width + points]
+        left, right = room[FIRST - 1 : FIRST - 1 + points], room[FIRST + 1 : FIRST + 1 + points]
         for p in range(points):
-            empty = playing and g["board"][p] == EMPTY
-            out[i, p] = empty and (suicide or has_room(g, near, p)) and not forbidden(g, near, p, ko)
-        out[i, points] = playing
+            around = above[p] | under[p] | (left[p] & side[0, p]) | (right[p] & side[1, p])
+            row[p] = (here[p] == BOTH) & (around & bit != 0)
+        if suicide:
+            for p in range(points):
+                if here[p] == BOTH and not row[p]:
+                    row[p] = joins(g, near, p) and not forbidden(g, near, p, ko)
+        if g["ko"] != NONE:  # it brings back the position before the last move, and is alone in that
+            row[g["ko"]] = False
+        if ko == SIMPLE:
+            continue
+        anchor = g["anchor"]
+        if g["since"] + 1 < g["ply"]:
+            for p in range(points):
+                if row[p] and (g["stood"][p] >> g["to_play"]) & 1 and repeats(g, near, p, ko):
+                    row[p] = False
+        elif anchor != NONE and g["libs"][g["chain"][anchor]] == 1:
+            p = last_liberty(g, near, g["chain"][anchor])
+            row[p] = row[p] and not repeats(g, near, p, ko)
 
 
 @kernel
@@ -326,7 +439,7 @@ def observe(states, near, longest, ko, suicide, out):
         for p in range(points):
             stone = g["board"][p]
             if stone == EMPTY:
-                out[i, 10, p] = playing and (suicide or has_room(g, near, p)) and forbidden(g, near, p, ko)
+                out[i, 10, p] = playing and playable(g, near, p, suicide) and forbidden(g, near, p, ko)
             else:
                 out[i, 0 if stone == colour else 1, p] = 1
                 libs = g["libs"][g["chain"][p]]
@@ -353,8 +466,8 @@ def areas(states, near, owner, difference):
 def rollout(states, near, longest, seeds, difference):
     """Play every state to its end, in place, by random moves; `difference` [B] i4 gets Black's area minus White's.
 
-    Each move is uniform among those that are legal under simple ko and fill no eye of one's own; a pass only where
-    there is none. Superko is not asked; a playout ends after two passes or three moves a point, whichever is first.
+    Each move is uniform among those that are legal under simple ko without suicide and fill no eye of one's own; a pass only
+    where there is none. Superko is not asked; a playout ends after two passes or three moves a point, whichever is first.
     """
     points = len(near)
     taken, queue = np.empty(points, np.int16), np.empty(points, np.int16)

@@ -26,7 +26,7 @@ from envs.chess_game import Chess
 SPECS = {
     "tictactoe": ["tictactoe"],
     "connect_four": ["connect_four"],
-    "go": ["go5", "go9", "go5:superko=simple", "go5:superko=situational,suicide=true"],
+    "go": ["go5", "go9", "go5:superko=simple", "go5:superko=situational", "go5:rules=tromp-taylor"],
     "hex": ["hex5", "hex11", "hex4:swap=false"],
     "gomoku": ["gomoku9", "gomoku:exact=true"],
     "mnk": ["mnk:m=5,n=4,k=3", "mnk:m=3,n=3,k=3"],
@@ -405,6 +405,19 @@ def test_the_rules_are_pettingzoos(name: str, monkeypatch: pytest.MonkeyPatch) -
         assert all(env.terminations.values())
         player = env.possible_agents[states["to_play"][0]]
         assert env.rewards[player] == game.returns(states)[0]
+
+
+@pytest.mark.parametrize("width", [1, 2, 8, 16, 17, 24, 82, 362])
+def test_random_actions_are_legal_and_all_are_drawn(width: int) -> None:
+    rng = np.random.default_rng(width)
+    legal = rng.random((64, width)) < 0.5
+    legal[0], legal[1:, -1], legal[1], legal[2] = False, True, True, np.arange(width) == width - 1
+    drawn = np.stack([random_actions(legal, rng) for _ in range(40 * width)], axis=1)
+    assert not drawn[0].any(), "0 where there is none"
+    counts = np.stack([np.bincount(row, minlength=width) for row in drawn[1:]])
+    np.testing.assert_array_equal(counts > 0, legal[1:])
+    expected = 40 * width / legal[1:].sum(axis=1)
+    assert (np.abs(counts.max(axis=1) - expected) < 6 * np.sqrt(expected)).all()
 
 
 # The way games are asked for.
