@@ -6,9 +6,10 @@ lives here, OpenVINO in `openvino_runtime.py`; others can stand beside them behi
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
-from importlib import util
+from importlib import metadata, util
 from typing import Literal, Protocol
 
 import numpy as np
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from agents.choices import recall, remember
 from agents.evaluators import Evaluation, Evaluator, masked_softmax
 from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
 from agents.section import Section
 from envs import Game, States
 
+WORTH_IT = 1.1  # how much faster than plain torch another way to run a network must be to be chosen
 EXAMPLES = 256  # positions that are enough for 8-bit arithmetic to know its ranges
 
 
@@ -29,11 +32,11 @@ class RuntimeSettings(Section):
     """Where, by what and in which precision the network runs during play."""
 
     engine: Literal["auto", "torch", "openvino"] = Field(
-        "auto", description="auto: the fastest one, measured at the start; openvino: on the CPU, an optional extra"
+        "auto", description="auto: the fastest one, measured once on a machine; openvino: on the CPU, an optional extra"
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is one")
     precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
-        "auto", description="auto: fp32 or bf16, the faster one, measured at the start; int8: convolutions, in OpenVINO"
+        "auto", description="auto: fp32 or bf16, the faster one, measured once; int8: convolutions, in OpenVINO"
     )
     threads: int = Field(0, ge=0, description="threads of the network on the CPU; 0: one per core")
 
@@ -92,21 +95,44 @@ def network_evaluator(game: Game, runtime: Runtime) -> Evaluator:
     return evaluate
 
 
-def resolve(game: Game, network: NetworkSettings, settings: RuntimeSettings, batch: int) -> RuntimeSettings:
+def resolve(
+    game: Game, network: NetworkSettings, settings: RuntimeSettings, batch: int, *, again: bool = False
+) -> RuntimeSettings:
     """`settings` with every "auto" decided: what is fastest at the given batch size, where there is a choice.
 
-    ValueError where the settings ask for what this machine has not.
+    It is measured once on a machine and remembered; `again` measures anew. ValueError where the settings ask for what
+    this machine has not.
     """
-    choices = candidates(settings)
+    choices = {f"{choice.engine} {choice.precision}": choice for choice in candidates(settings)}
     if len(choices) == 1:
-        return choices[0]
-    runtimes = [create(game, network, choice) for choice in choices]
-    # Interleaved, and the best of many: another program may take the machine at any moment.
-    rounds = [[_seconds(runtime, game, batch) for runtime in runtimes] for _ in range(12)]
-    best = np.min(rounds, axis=0)
-    # half precision, and a library beside torch, have to be worth it
-    handicap = [1.0 if choice.precision == "fp32" and choice.engine == "torch" else 1.25 for choice in choices]
-    return choices[int(np.argmin(best * handicap))]
+        return next(iter(choices.values()))
+    question = {
+        "planes": (len(game.planes), *game.board_shape),
+        "network": network.model_dump(mode="json"),
+        "batch": batch,
+        "threads": settings.threads,
+        "choices": list(choices),
+        "versions": [metadata.version(engine) for engine in sorted({choice.engine for choice in choices.values()})],
+    }
+    name = None if again else recall(question)
+    if name not in choices:
+        name = _fastest(game, network, choices, batch)
+        remember(question, name)
+    return choices[name]
+
+
+def _fastest(game: Game, network: NetworkSettings, choices: Mapping[str, RuntimeSettings], batch: int) -> str:
+    """The name of the choice that evaluates a batch in the least time; half precision and OpenVINO have to be worth it."""
+    runtimes = {name: create(game, network, choice) for name, choice in choices.items()}
+    best = dict.fromkeys(choices, math.inf)
+    threads = torch.get_num_threads()
+    for settings in choices.values():
+        set_threads(settings)
+    for _ in range(12):  # interleaved, and the best of many: another program may take the machine at any moment
+        for name, runtime in runtimes.items():
+            best[name] = min(best[name], _seconds(runtime, game, batch))
+    torch.set_num_threads(threads)
+    return min(choices, key=lambda name: best[name] * (1.0 if name == "torch fp32" else WORTH_IT))
 
 
 def candidates(settings: RuntimeSettings) -> list[RuntimeSettings]:

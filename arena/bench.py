@@ -45,7 +45,7 @@ def bench(config: Config, *, seconds: float, console: Console) -> Measured:
     game = envs.make(config.game)
     set_threads(config.runtime)
     slots = config.selfplay.slots
-    runtime = resolve(game, config.network, config.runtime, slots)
+    runtime = resolve(game, config.network, config.runtime, slots, again=True)
     with console.status("network"):
         open_choice = config.runtime.model_copy(update={"engine": "auto", "precision": "auto"})
         choices = {_name(choice): create(game, config.network, choice) for choice in candidates(open_choice)}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import envs
 from agents.files import AgentFile, save_agent
-from agents.runtime import EXAMPLES, create, network_evaluator, resolve, set_threads
+from agents.runtime import EXAMPLES, create, network_evaluator, set_threads
 from arena import checkpoint, rater, rating
 from arena.config import Config
 from arena.learner import Learner
@@ -29,7 +29,7 @@ from arena.replay import Replay, Samples
 from arena.selfplay import SelfPlayStats
 from arena.settings import dump
 from arena.tracking import Board, Tracker
-from arena.workers import Job, Order, Threads, Workers, jobs, resolve_count
+from arena.workers import Job, Order, Threads, Workers, jobs, resolve_count, resolve_runtime
 from envs.render import picture
 
 
@@ -57,7 +57,7 @@ class Run:
         self.folder, self.progress = folder, progress
         self.game = envs.make(config.game)
         set_threads(config.runtime)
-        runtime = resolve(self.game, config.network, config.runtime, config.selfplay.slots)
+        runtime = resolve_runtime(self.game, config.network, config.runtime, config.workers, config.selfplay.slots)
         spread = resolve_count(config.workers, runtime, config.selfplay.slots)
         self.config = config = config.model_copy(update={"game": self.game.name, "runtime": runtime, "workers": spread})
         torch.manual_seed(config.seed)

@@ -23,11 +23,12 @@ from torch import Tensor
 import envs
 from agents.cache import EvaluationCache
 from agents.network import NetworkSettings
-from agents.runtime import RuntimeSettings, create, network_evaluator, set_threads
+from agents.runtime import RuntimeSettings, create, network_evaluator, resolve, set_threads
 from agents.search import SearchSettings
 from agents.section import Section
 from arena.replay import Samples
 from arena.selfplay import SelfPlay, SelfPlaySettings, SelfPlayStats
+from envs import Game
 
 Weights = Mapping[str, Tensor]
 State = dict[str, NDArray[np.generic]]
@@ -156,10 +157,18 @@ def resolve_count(settings: WorkerSettings, runtime: RuntimeSettings, slots: int
     return settings.model_copy(update={"count": min(count, slots)})
 
 
+def resolve_runtime(
+    game: Game, network: NetworkSettings, runtime: RuntimeSettings, workers: WorkerSettings, slots: int
+) -> RuntimeSettings:
+    """`runtime` with every "auto" decided: what is fastest for one worker, with its share of slots and threads."""
+    count = resolve_count(workers, runtime, slots).count
+    chosen = resolve(game, network, _share_of_threads(runtime, count), slots // count)
+    return chosen.model_copy(update={"threads": runtime.threads})
+
+
 def jobs(whole: Job, count: int) -> list[Job]:
     """`whole` cut into `count` workers: slots, games and threads of the network shared as evenly as can be."""
-    threads = max(1, (whole.runtime.threads or os.cpu_count() or 1) // count)
-    runtime = whole.runtime.model_copy(update={"threads": threads})
+    runtime = _share_of_threads(whole.runtime, count)
     slots, games = _shares(whole.selfplay.slots, count), _shares(whole.selfplay.games, count)
     return [
         whole._replace(runtime=runtime, selfplay=whole.selfplay.model_copy(update={"slots": s, "games": g}))
@@ -193,6 +202,11 @@ def split_state(state: State, slots: Sequence[int]) -> list[State]:
     return [
         {name: array[end - size : end] for name, array in state.items()} for end, size in zip(ends, slots, strict=True)
     ]
+
+
+def _share_of_threads(runtime: RuntimeSettings, count: int) -> RuntimeSettings:
+    threads = max(1, (runtime.threads or os.cpu_count() or 1) // count)
+    return runtime.model_copy(update={"threads": threads})
 
 
 def _shares(total: int, count: int) -> list[int]:

@@ -37,7 +37,7 @@ def _cache_key() -> str:
     return digest.hexdigest()[:16]
 
 
-def _cache_base() -> Path:
+def cache_folder() -> Path:
     """`$ARENA_CACHE`, else the user's cache directory, else (read-only home) the temporary directory."""
     chosen = os.environ.get("ARENA_CACHE")
     base = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "arena"
@@ -45,10 +45,10 @@ def _cache_base() -> Path:
         base.mkdir(parents=True, exist_ok=True)
     except OSError:
         base = Path(tempfile.gettempdir()) / f"arena-{os.getuid()}"
-    return base / "kernels"
+    return base
 
 
-numba.config.CACHE_DIR = str(_cache_base() / _cache_key())  # type: ignore[attr-defined]  # set by name at import
+numba.config.CACHE_DIR = str(cache_folder() / "kernels" / _cache_key())  # type: ignore[attr-defined]  # set by name at import
 
 
 def kernel(function: Function) -> Function:

@@ -17,12 +17,13 @@ import pytest
 import torch
 
 import envs
+from agents import runtime as runtime_module
 from agents.classic import Perfect
 from agents.files import load_agent
 from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
 from agents.openvino_runtime import OpenVINORuntime
 from agents.players import make_player
-from agents.runtime import RuntimeSettings, TorchRuntime, candidates
+from agents.runtime import RuntimeSettings, TorchRuntime, candidates, resolve
 from arena import checkpoint
 from arena import train as training
 from arena.config import Config, smoke
@@ -251,6 +252,24 @@ def test_what_the_runtime_settings_leave_open() -> None:
         names(engine="torch", precision="int8")
     with pytest.raises(ValueError, match="runs on the CPU"):
         names(engine="openvino", device="cuda")
+
+
+def test_the_fastest_runtime_is_measured_once_on_a_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ARENA_CACHE", str(tmp_path))
+    game, network, asked = envs.make("tictactoe"), NetworkSettings(blocks=1, channels=8), list[int]()
+
+    def fastest(*_: object) -> str:
+        asked.append(1)
+        return "torch bf16"
+
+    monkeypatch.setattr(runtime_module, "_fastest", fastest)
+    settings = RuntimeSettings(device="cpu")
+    for batch, again, times in ((8, False, 1), (8, False, 1), (9, False, 2), (8, True, 3)):
+        chosen = resolve(game, network, settings, batch, again=again)
+        assert (chosen.engine, chosen.precision, len(asked)) == ("torch", "bf16", times)
+    (tmp_path / "choices.json").write_text("not what was written")
+    assert resolve(game, network, settings, 8).precision == "bf16"
+    assert len(asked) == 4
 
 
 def test_replay_keeps_whole_iterations_inside_a_growing_window() -> None:
