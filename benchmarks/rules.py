@@ -27,7 +27,7 @@ import envs
 from agents.evaluators import rollouts
 from agents.players import ROLLOUT_SEARCH
 from agents.search import Search
-from envs import Game, random_actions
+from envs import Game
 from envs.batch import Threaded
 
 BATCH, SEARCHES, SIMULATIONS = 1024, 256, 200
@@ -64,18 +64,15 @@ def best_rate(work: Callable[[], int], seconds: float) -> float:
     return max(rates)
 
 
-def batched_steps(game: Game, batch: int) -> Callable[[], int]:
-    """One ply of `batch` games."""
-    rng, fresh = np.random.default_rng(0), game.reset(batch)
-    states = fresh
+def batched_steps(game: Threaded, batch: int) -> Callable[[], int]:
+    """Sixteen plies of `batch` games."""
+    rng, plies = np.random.default_rng(0), 16
+    states = game.reset(batch)
 
     def work() -> int:
         nonlocal states
-        states = game.step(states, random_actions(game.legal(states), rng))
-        ended = game.terminal(states)
-        if ended.any():
-            states[ended] = fresh[ended]
-        return batch
+        states = game.random_play(states, plies, rng.integers(2**64, size=batch, dtype=np.uint64))
+        return plies * batch
 
     return work
 
@@ -166,9 +163,10 @@ def measure(spec: str, seconds: float) -> dict[str, float]:
     """Rates a second, by name."""
     game, peers = envs.make(spec), GAMES[spec]
     cores = os.cpu_count() or 1
-    found = {"ours, one core": best_rate(batched_steps(game, BATCH // peers.fewer), seconds)}
-    with Threaded(game, cores) as threaded:
-        found["ours, all cores"] = best_rate(batched_steps(threaded, 4 * cores * BATCH // peers.fewer), seconds)
+    found = {}
+    for name, threads in (("ours, one core", 1), ("ours, all cores", cores)):
+        with Threaded(game, threads) as threaded:
+            found[name] = best_rate(batched_steps(threaded, threads * BATCH // peers.fewer), seconds)
     if peers.pettingzoo and util.find_spec("pettingzoo"):
         found["PettingZoo"] = best_rate(pettingzoo_steps(peers.pettingzoo), seconds)
     spiel = peers.openspiel if util.find_spec("pyspiel") else None

@@ -10,11 +10,31 @@ from typing import Any, Self, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.game import Game, States, Symmetries
+from envs.game import Game, States, Symmetries, seeded_actions
+from envs.rng import GOLDEN
 
 Array = TypeVar("Array", bound=NDArray[Any])
 
 SHARE = 512  # states that are worth a thread: below, waking one costs more than it saves
+CHUNK = 256  # games that random play carries on together: what fits into a core's cache
+
+
+def random_play(game: Game, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+    """[B] where `plies` uniformly random moves lead from each of `states`, a game that has ended begun again.
+
+    A row's moves are drawn by its own seed, whatever the batch.
+    """
+    fresh, played = game.reset(1), states.copy()
+    for first in range(0, len(states), CHUNK):
+        some, counters = played[first : first + CHUNK], seeds[first : first + CHUNK]
+        for _ in range(plies):
+            ended = game.terminal(some)
+            if ended.any():
+                some[ended] = fresh
+            counters = counters + GOLDEN
+            some = game.step(some, seeded_actions(game.legal(some), counters))
+        played[first : first + CHUNK] = some
+    return played
 
 
 class Threaded:
@@ -67,6 +87,10 @@ class Threaded:
 
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
         return self._split(self.game.rollout, states, seeds)
+
+    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+        """The function of that name: each thread plays its games to the last ply before it waits for another."""
+        return self._split(lambda some, own: random_play(self.game, some, plies, own), states, seeds)
 
     def close(self) -> None:
         """End the threads."""

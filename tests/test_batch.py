@@ -7,7 +7,7 @@ import pytest
 
 import envs
 from envs import Game, random_actions
-from envs.batch import SHARE, Threaded
+from envs.batch import SHARE, Threaded, random_play
 
 
 @pytest.mark.parametrize("name", ["tictactoe", "connect_four", "go5"])
@@ -33,6 +33,31 @@ def test_threads_change_nothing(name: str, n: int) -> None:
             expected, states = plain.step(states, actions), threaded.step(states, actions)
             for field in plain.dtype.names or ():
                 np.testing.assert_array_equal(states[field], expected[field])
+
+
+@pytest.mark.parametrize("name", ["tictactoe", "go5"])
+def test_random_play_is_the_same_on_any_number_of_threads(name: str) -> None:
+    game, n = envs.make(name), 3 * SHARE
+    states, seeds = game.reset(n), np.arange(n, dtype=np.uint64)
+    alone = random_play(game, states, 30, seeds)
+    assert len(np.unique(game.board(alone).reshape(n, -1), axis=0)) > n / 4
+    some = random_play(game, states[:5], 30, seeds[:5])
+    with Threaded(game, threads=3) as threaded:
+        together = threaded.random_play(states, 30, seeds)
+    for field in game.dtype.names or ():
+        np.testing.assert_array_equal(together[field], alone[field])
+        np.testing.assert_array_equal(some[field], alone[field][:5])
+
+
+def test_random_play_begins_games_again() -> None:
+    game = envs.make("tictactoe")
+    seeds = np.arange(2000, dtype=np.uint64)
+    played = random_play(game, game.reset(2000), 9, seeds)
+    stones = np.abs(game.board(played)).sum(axis=(1, 2))
+    # Of random games 9.5% end with the fifth move and 8.8% with the sixth (counts over all 255,168 lines).
+    assert ((stones >= 1) & (stones <= 9)).all()
+    assert (stones == 4).mean() == pytest.approx(0.095, abs=0.03)
+    assert (stones == 3).mean() == pytest.approx(0.088, abs=0.03)
 
 
 def test_a_wrong_number_of_threads_is_refused() -> None:
