@@ -57,12 +57,12 @@ def list_agents(runs: Path, library: Path, console: Console) -> None:
     """Print all agents, a line each."""
     found, problems = entries(runs, library)
     table = Table(title="Agents")
-    for column in ("player", "game", "network", "parameters", "simulations", "identity"):
-        table.add_column(column, justify="right" if column in ("parameters", "simulations") else "left")
+    for column in ("player", "game", "network", "weights", "sims", "identity"):
+        table.add_column(column, justify="right" if column in ("weights", "sims") else "left", overflow="fold")
     for spec, agent in found:
         size = f"{agent.network.trunk} {agent.network.blocks}x{agent.network.channels}"
-        parameters = f"{_parameters(agent):,}"
-        table.add_row(spec, agent.game.name, size, parameters, str(agent.simulations), fingerprint(agent))
+        weights = f"{_parameters(agent) / 1000:,.0f}k"
+        table.add_row(spec, agent.game.name, size, weights, str(agent.simulations), fingerprint(agent))
     console.print(table)
     for problem in problems:
         console.print(f"left out: {problem}", soft_wrap=True, markup=False, highlight=False)

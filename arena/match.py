@@ -38,6 +38,10 @@ class Openings(NamedTuple):
         """These openings over and over until there are `count`: for players who do not always play the same."""
         return Openings(np.resize(self.states, count), [self.actions[i % len(self.actions)] for i in range(count)])
 
+    def part(self, which: range) -> Openings:
+        """Those of these numbers."""
+        return Openings(self.states[which.start : which.stop], self.actions[which.start : which.stop])
+
 
 class MatchResult(NamedTuple):
     """All games of a match between A and B."""

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 import envs
 from agents.files import AgentFile, save_agent
+from agents.players import Player, make_player
 from agents.runtime import EXAMPLES, create, network_evaluator, set_threads
-from arena import checkpoint, rater, rating
+from arena import checkpoint, league, rater, rating
 from arena.config import Config
 from arena.learner import Learner
 from arena.match import PlayedGame
@@ -40,6 +41,8 @@ class Purpose(IntEnum):
     TRAIN = 1
     RATE = 2
     EXAMPLES = 3
+    LEAGUE = 4
+    GATE = 5
 
 
 class Rated(NamedTuple):
@@ -65,6 +68,7 @@ class Run:
         self.workers = make_workers(config)
         self.replay = Replay(config.replay)
         self.runtime = create(self.game, config.network, runtime)
+        self.league = league.League(config.league)
         self.iteration = 0  # finished ones
         self.games = self.positions = self.trained = 0
         self.seconds = 0.0
@@ -103,6 +107,7 @@ class Run:
         self.seconds = state["seconds"]
         self.results = [rating.Result(*r) for r in state["results"]]
         self.rated, self.row = state["rated"], state["row"]
+        self.league.restore(state["league"])
         checkpoint.discard_after(self.folder, self.iteration)
 
     def train(self, tracker: Tracker) -> None:
@@ -130,6 +135,9 @@ class Run:
             seed = (config.seed, iteration, Purpose.SELFPLAY)
             order = Order(self.learner.play_weights(), seed, self._examples(iteration))
             samples, stats = self.workers.play(order, self.progress.advance)
+        met = self._meet_pool(iteration)
+        if met is not None:
+            samples = Samples.concatenate([samples, met.samples])
         self.replay.add(iteration, samples)
         self.games += len(stats.games)
         self.positions += stats.moves
@@ -155,7 +163,34 @@ class Run:
             "replay/size": len(window),
             "replay/window": config.replay.window(self.replay.made),
         }
-        return row | selfplay_figures(stats), samples
+        return row | selfplay_figures(stats) | (league_figures(met) if met else {}), samples
+
+    def _meet_pool(self, iteration: int) -> league.LeagueGames | None:
+        """The iteration's games against the league's pool; None where there is none to meet."""
+        rng, config = self._rng(iteration, Purpose.LEAGUE), self.config
+        drawn = self.league.draw(round(config.league.share * config.selfplay.games), rng)
+        if not drawn:
+            return None
+        with self._phase("league", len(drawn)):
+            names = sorted(set(drawn))
+            past = [name for name in names if name in self.league.generations]
+            opponents = rater.earlier_agents(self.game, self.folder / "agents", past, config.runtime, config.rating)
+            seed = int(rng.integers(2**31))
+            opponents |= {spec: make_player(self.game, spec, seed=seed) for spec in names if spec not in past}
+            self.runtime.load(self.learner.play_weights(), self._examples(iteration))
+            evaluate = network_evaluator(self.game, self.runtime)
+            met = league.play(
+                self.game,
+                evaluate,
+                config.search,
+                config.selfplay,
+                opponents,
+                drawn,
+                rng,
+                progress=self.progress.advance,
+            )
+        self.league.note(met.scores)
+        return met
 
     def _examples(self, iteration: int) -> NDArray[np.uint8] | None:
         """Positions of the replay window, from which an 8-bit network learns its ranges."""
@@ -189,6 +224,7 @@ class Run:
         )
         self.results += assessment.results
         self.rated.append(name)
+        challenged = self._challenge(name, player, iteration)
         table = rating.fit(self.results, anchors=dict(settings.anchors))
         own = next(r for r in table if r.name == name)
         figures: dict[str, Any] = {
@@ -204,8 +240,29 @@ class Run:
             for opponent, score in assessment.scores.items()
             if opponent in settings.anchors
         }
+        figures |= challenged
         figures |= rater.keep_rates(self.game, evaluate, config.search, settings.keep_simulations, rng)
         return Rated(figures, assessment, self.folder / "agents" / f"{name}.safetensors")
+
+    def _challenge(self, name: str, player: Player, iteration: int) -> dict[str, float]:
+        """The newest agent against the league's last generation, whose successor it is if it wins; the figures."""
+        if not self.config.league.share:
+            return {}
+        generations, settings = self.league.generations, self.config.rating
+        if not generations:
+            generations.append(name)
+            return {"league/generations": 1}
+        last, rng = generations[-1], self._rng(iteration, Purpose.GATE)
+        champions = rater.earlier_agents(self.game, self.folder / "agents", [last], self.config.runtime, settings)
+        found = league.challenge(self.game, player, champions[last], self.config.league, settings.opening_plies, rng)
+        self.results.append(rater.result(name, last, found.match))
+        if found.verdict == "better":
+            generations.append(name)
+        return {
+            "league/generations": len(generations),
+            "league/gate_score": found.match.score,
+            "league/gate_games": len(found.match.games),
+        }
 
     def _save(self, samples: Samples) -> None:
         state = {
@@ -220,6 +277,7 @@ class Run:
             "results": [list(r) for r in self.results],
             "rated": self.rated,
             "row": self.row,
+            "league": self.league.state(),
         }
         checkpoint.save(
             self.folder,
@@ -269,6 +327,12 @@ def make_workers(config: Config) -> Workers:
     """The workers of a resolved config."""
     whole = Job(config.game, config.network, config.runtime, config.search, config.selfplay, config.workers.cache)
     return Threads(jobs(whole, config.workers.count))
+
+
+def league_figures(met: league.LeagueGames) -> dict[str, float]:
+    """One iteration of games against the pool as metrics."""
+    scores = {f"league/score/{name}": float(np.mean(points)) for name, points in met.scores.items()}
+    return {"league/games": sum(len(points) for points in met.scores.values())} | scores
 
 
 def selfplay_figures(stats: SelfPlayStats) -> dict[str, float]:

@@ -197,31 +197,59 @@ class SelfPlay:
         rng: np.random.Generator,
     ) -> NDArray[np.int64]:
         """The moves to play. PUCT draws from the visits early in the game; Gumbel's noise has already explored."""
-        draws = rng.random(len(slots))
-        temperature = self.settings.temperature
-        if self._search.settings.rule == "gumbel" or temperature == 0:
-            return choice
-        sharpened = np.power(policy, 1 / temperature, dtype=np.float64)
-        ladder = np.cumsum(sharpened, axis=1)
-        drawn = (ladder > draws[:, None] * ladder[:, -1:]).argmax(axis=1)
-        return np.where(self.length[slots] < self.settings.temperature_plies, drawn, choice)
+        return choose(self.settings, self._search.settings, policy, choice, self.length[slots], rng)
 
     def _harvest(self, slot: int) -> Samples:
-        """The samples of the game that has just ended in `slot`.
-
-        Its result, looked back on from the end, is replaced by the proven value of every position that a search solved:
-        what counts for the moves before a proven win is the win, not that it was thrown away later.
-        """
+        """The samples of the game that has just ended in `slot`."""
         length = self.length[slot]
         result = float(self.game.returns(self.roots[[slot]])[0]) * (1 - 2 * self.roots["to_play"][slot])
         colour = 1 - 2 * self.history["to_play"][slot, :length].astype(np.float32)
-        outcomes = np.empty(length, np.float32)  # [T] for the side to move
-        for t in range(length - 1, -1, -1):
-            if self.proven[slot, t]:
-                result = float(self.values[slot, t]) * colour[t]
-            outcomes[t] = result * colour[t]
+        values, proven = self.values[slot, :length], self.proven[slot, :length]
+        targets = value_targets(result, values, proven, colour, self.settings.value_mix)
         rows = np.flatnonzero(self.recorded[slot, :length])
-        mix = self.settings.value_mix * ~self.proven[slot, rows]
-        targets = ((1 - mix) * outcomes[rows] + mix * self.values[slot, rows]).astype(np.float32)
         states, final = self.history[slot, rows], self.roots[slot : slot + 1]
-        return make_samples(self.game, states, self.policies[slot, rows], targets, final=final)
+        return make_samples(self.game, states, self.policies[slot, rows], targets[rows], final=final)
+
+
+def choose(
+    settings: SelfPlaySettings,
+    search: SearchSettings,
+    policy: NDArray[np.float32],
+    choice: NDArray[np.int64],
+    length: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """[n] the moves to play in games `length` [n] plies long, from what their searches found: `policy` [n, A], `choice` [n].
+
+    PUCT draws from the visits early in the game; Gumbel's noise has already explored.
+    """
+    draws = rng.random(len(policy))
+    temperature = settings.temperature
+    if search.rule == "gumbel" or temperature == 0:
+        return choice
+    sharpened = np.power(policy, 1 / temperature, dtype=np.float64)
+    ladder = np.cumsum(sharpened, axis=1)
+    drawn = (ladder > draws[:, None] * ladder[:, -1:]).argmax(axis=1)
+    return np.where(length < settings.temperature_plies, drawn, choice)
+
+
+def value_targets(
+    result: float,
+    values: NDArray[np.float32],
+    proven: NDArray[np.bool_],
+    colour: NDArray[np.float32],
+    mix: float,
+) -> NDArray[np.float32]:
+    """[T] what the values of a game's T positions should have been, each for its side to move.
+
+    `colour` [T] is 1 where `result` is that side's and -1 where it is the other's. The result, looked back on from the end,
+    is replaced by the proven value of every position that a search solved: what counts for the moves before a proven
+    win is the win, not that it was thrown away later. `mix` is the share of the search's own `values` in the rest.
+    """
+    outcomes = np.empty(len(values), np.float32)
+    for t in range(len(values) - 1, -1, -1):
+        if proven[t]:
+            result = float(values[t]) * colour[t]
+        outcomes[t] = result * colour[t]
+    share = mix * ~proven
+    return ((1 - share) * outcomes + share * values).astype(np.float32)

@@ -53,6 +53,14 @@ TINY = [
 ]
 
 
+LEAGUE = [
+    "league.share=0.5",
+    "league.anchors=[random, minimax:2]",
+    "league.gate_openings=8",
+    "rating.every=1",
+]
+
+
 def run_here(config: Config, folder: Path) -> Run:
     """Train `config` in this process."""
     run = Run(config, folder, Silent())
@@ -318,8 +326,9 @@ def test_repeats_bit_for_bit(tmp_path: Path) -> None:
     assert outcome(tmp_path / "a") != outcome(tmp_path / "c")
 
 
-def test_resuming_in_the_middle_equals_never_stopping(tmp_path: Path) -> None:
-    config = load(Config, find_config("tictactoe"), TINY)
+@pytest.mark.parametrize("more", [[], LEAGUE], ids=["self-play", "league"])
+def test_resuming_in_the_middle_equals_never_stopping(more: list[str], tmp_path: Path) -> None:
+    config = load(Config, find_config("tictactoe"), [*TINY, *more])
     run_here(config, tmp_path / "whole")
     half = config.model_copy(update={"iterations": 2})
     # The learning rate follows the length of the run, so the half run must believe it is the whole one.

@@ -1,0 +1,206 @@
+"""The league: besides itself, the newest network plays its past selves and fixed players, and must beat the last to be next.
+
+Self-play alone can chase its own tail: what beats the newest network need not beat the one before. In a league (AlphaStar,
+Vinyals et al. 2019) part of the games are played against a pool, here the run's generations and some anchors; with
+`prefer: hard`, whoever beats the newest network more often is met more often (prioritised fictitious self-play: weight
+(1 - p)^2 for a score p of the network). Only the network's own moves are learned from.
+
+Whenever the run is rated, the newest agent challenges the last generation on paired openings until the SPRT has decided.
+If it is better it becomes the next generation; the games count in the run's rating list, which so has every generation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from agents.evaluators import Evaluator
+from agents.players import Player
+from agents.search import Search, SearchSettings
+from agents.section import Section
+from arena.match import MatchResult, play_match, random_openings
+from arena.replay import Samples, make_samples
+from arena.selfplay import SelfPlaySettings, choose, value_targets
+from arena.sprt import SPRT, Verdict, pair_counts
+from envs import Game, States, random_actions
+
+MEMORY = 0.9  # share of the old games' weight that an iteration leaves in the scores against the pool
+GATE_BATCH = 16  # openings between two looks at the test
+
+
+class LeagueSettings(Section):
+    """Opponents besides itself."""
+
+    share: float = Field(
+        0.0, ge=0, le=1, description="games against the pool for each of self-play; 0: no league; AlphaStar about 1"
+    )
+    past: int = Field(4, ge=0, description="newest generations in the pool")
+    anchors: Sequence[str] = Field((), description="fixed players in the pool: greedy, mcts:100, a file")
+    prefer: Literal["even", "hard"] = Field(
+        "hard", description="whom to meet: all alike, or whom the newest fails against"
+    )
+    gate_elo: float = Field(50.0, gt=0, description="SPRT: a generation is this much stronger than the last, not 0")
+    gate_openings: int = Field(64, ge=1, description="paired openings at most; undecided then, it is no generation")
+
+
+class LeagueGames(NamedTuple):
+    """What an iteration's games against the pool left."""
+
+    samples: Samples
+    scores: dict[str, list[float]]  # the network's, by opponent: 1, 0.5 or 0
+
+
+class League:
+    """The generations of a run and how the newest network does against its pool."""
+
+    def __init__(self, settings: LeagueSettings) -> None:
+        self.settings = settings
+        self.generations: list[str] = []  # names of agents, the oldest first
+        self.scores: dict[str, tuple[float, float]] = {}  # opponent: points and games, the older the lighter
+
+    def pool(self) -> list[str]:
+        """The opponents."""
+        past = self.generations[-self.settings.past :] if self.settings.past else []
+        return [*past, *self.settings.anchors]
+
+    def draw(self, count: int, rng: np.random.Generator) -> list[str]:
+        """Opponents for so many games; none where the pool is empty."""
+        pool = self.pool()
+        if not pool:
+            return []
+        points, games = np.array([self.scores.get(name, (0.0, 0.0)) for name in pool]).T
+        hardness = (1 - (points + 0.5) / (games + 1)) ** 2  # half a point of a game: nobody is beyond reach
+        weights = hardness if self.settings.prefer == "hard" else np.ones(len(pool))
+        return [pool[i] for i in rng.choice(len(pool), size=count, p=weights / weights.sum())]
+
+    def note(self, scores: Mapping[str, Sequence[float]]) -> None:
+        """Remember an iteration's scores."""
+        for name in self.pool():
+            points, games = self.scores.get(name, (0.0, 0.0))
+            new = scores.get(name, ())
+            self.scores[name] = (MEMORY * points + sum(new), MEMORY * games + len(new))
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint, as JSON has it; `restore` takes it back."""
+        return {"generations": self.generations, "scores": {name: list(pair) for name, pair in self.scores.items()}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.generations = list(state["generations"])
+        self.scores = {name: (points, games) for name, (points, games) in state["scores"].items()}
+
+
+class Challenge(NamedTuple):
+    """A challenger's match against the last generation."""
+
+    verdict: Verdict
+    match: MatchResult
+
+
+def challenge(
+    game: Game, challenger: Player, champion: Player, settings: LeagueSettings, plies: int, rng: np.random.Generator
+) -> Challenge:
+    """Play until the test has decided, or for `gate_openings`."""
+    test = SPRT(0.0, settings.gate_elo)
+    openings = random_openings(game, settings.gate_openings, plies, rng).repeated(settings.gate_openings)
+    match, counts = MatchResult([]), [0] * 5
+    for start in range(0, settings.gate_openings, GATE_BATCH):
+        part = openings.part(range(start, min(start + GATE_BATCH, settings.gate_openings)))
+        games = play_match(game, challenger, champion, part, rng).games
+        half = len(games) // 2  # the same openings from the one seat, then from the other
+        pairs = [(one.score, other.score) for one, other in zip(games[:half], games[half:], strict=True)]
+        counts = [old + new for old, new in zip(counts, pair_counts(pairs), strict=True)]
+        match = MatchResult([*match.games, *games])
+        if test.verdict(counts) != "undecided":
+            break
+    return Challenge(test.verdict(counts), match)
+
+
+class _Kept(NamedTuple):
+    """One searched position of the network's."""
+
+    state: np.void
+    policy: NDArray[np.float32]  # [A]
+    value: float
+    proven: bool
+
+
+def play(
+    game: Game,
+    evaluate: Evaluator,
+    search_settings: SearchSettings,
+    settings: SelfPlaySettings,
+    opponents: Mapping[str, Player],
+    drawn: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    progress: Callable[[int], None] = lambda games: None,
+) -> LeagueGames:
+    """A game against each of `drawn`, side by side, the network first in every other one; its moves as samples."""
+    n = len(drawn)
+    search = Search(game, search_settings, slots=n, capacity=settings.simulations + 1)
+    states, length = _openings(game, n, settings.random_plies, rng)
+    first = np.arange(n) % 2 == 0
+    rival = np.array(drawn)
+    kept: list[list[_Kept]] = [[] for _ in drawn]
+    going = np.arange(n)
+    while len(going):
+        own = (states["to_play"][going] == 0) == first[going]
+        rows, actions = going[own], np.zeros(n, np.int64)
+        if len(rows):
+            search.idle(np.arange(n))
+            search.begin(rows, states[rows], settings.simulations, noisy=True)
+            search.run(evaluate, rng)
+            found = search.results(rows)
+            actions[rows] = choose(settings, search_settings, found.policy, found.choice, length[rows], rng)
+            for i, row in enumerate(rows):
+                kept[row].append(
+                    _Kept(states[row].copy(), found.policy[i], float(found.values[i]), bool(found.solved[i]))
+                )
+        for name, player in opponents.items():
+            theirs = going[~own & (rival[going] == name)]
+            if len(theirs):
+                actions[theirs] = player(states[theirs], rng)
+        states[going] = game.step(states[going], actions[going])
+        length[going] += 1
+        over = game.terminal(states[going])
+        progress(int(over.sum()))
+        going = going[~over]
+    own = (states["to_play"] == 0) == first
+    results = np.where(own, game.returns(states), -game.returns(states))  # for the network
+    samples = [
+        make_samples(
+            game,
+            np.array([k.state for k in moves], game.dtype),
+            np.stack([k.policy for k in moves]),
+            value_targets(
+                float(results[row]),
+                np.array([k.value for k in moves], np.float32),
+                np.array([k.proven for k in moves]),
+                np.ones(len(moves), np.float32),
+                settings.value_mix,
+            ),
+            final=states[row : row + 1],
+        )
+        for row, moves in enumerate(kept)
+        if moves
+    ]
+    scores: dict[str, list[float]] = {name: [] for name in opponents}
+    for name, result in zip(drawn, results, strict=True):
+        scores[name].append((1 + float(result)) / 2)
+    return LeagueGames(Samples.concatenate(samples), scores)
+
+
+def _openings(game: Game, count: int, plies: int, rng: np.random.Generator) -> tuple[States, NDArray[np.int64]]:
+    """[n] positions after 0 to `plies` random moves, evenly drawn, none of them an end, and [n] how many there were."""
+    states, length = game.reset(count), np.zeros(count, np.int64)
+    wanted = rng.integers(plies + 1, size=count)
+    for ply in range(int(wanted.max(initial=0))):
+        moved = game.step(states, random_actions(game.legal(states), rng))
+        go = (wanted > ply) & (length == ply) & ~game.terminal(moved)
+        states[go] = moved[go]
+        length[go] += 1
+    return states, length
