@@ -15,6 +15,7 @@ from torch import Tensor
 
 import envs
 from agents.network import NetworkSettings, PolicyValueNetwork
+from agents.planes import seen_by
 from agents.search import SearchSettings
 from envs import Game
 from envs.files import replacing
@@ -25,7 +26,7 @@ FORMAT = "arena-agent-1"
 class AgentFile(NamedTuple):
     """A trained agent: network, weights, and the search it was trained with."""
 
-    game: Game
+    game: Game  # as the network sees it
     network: NetworkSettings
     search: SearchSettings
     simulations: int  # a move, as it was rated
@@ -71,6 +72,7 @@ def load_agent(path: Path) -> AgentFile:
     try:
         game = envs.make(metadata["game"])
         network = NetworkSettings.model_validate_json(metadata["network"])
+        game = seen_by(network.planes, game)
         search = SearchSettings.model_validate_json(metadata["search"])
         simulations, version = int(metadata["simulations"]), int(metadata["game_version"])
         origin = json.loads(metadata["origin"])

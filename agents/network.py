@@ -12,6 +12,7 @@ from agents.modules.convolution import ConvNorm, ConvolutionalTrunk, ResidualTow
 from agents.modules.heads import PolicyHead, TerritoryHead, ValueHead
 from agents.modules.mlp import MLPTrunk
 from agents.modules.recurrent import RecurrentTrunk
+from agents.planes import Planes, seen_by
 from agents.section import Section
 from envs import Game, TerritoryGame
 
@@ -33,6 +34,10 @@ class NetworkSettings(Section):
 
     trunk: Trunk = Field(
         "residual", description="what turns planes into features; AlphaGo convolutional, then residual"
+    )
+    planes: Planes = Field(
+        "game",
+        description="what it is shown: the game's own planes, or those of AlphaGo's policy (48) or value network (49)",
     )
     blocks: int = Field(4, ge=0, description="depth of the trunk; AlphaGo Zero 20 or 40")
     channels: int = Field(32, ge=1, description="channels of the trunk; AlphaGo Zero 256")
@@ -73,6 +78,7 @@ class PolicyValueNetwork(nn.Module):
         super().__init__()
         if settings.territory and not isinstance(game, TerritoryGame):
             raise ValueError(f"network.territory needs a game of territory such as go9; {game.name} has none")
+        game = seen_by(settings.planes, game)
         channels, board = settings.channels, game.board_shape
         self.trunk = make_trunk(len(game.planes), board, settings)
         self.policy = PolicyHead(channels, settings.policy_channels, board, game.num_actions)

@@ -213,6 +213,7 @@ def _same_board(trained: Game, game: Game) -> bool:
 def _trained(game: Game, spec: str) -> Player:
     from agents.alphago import player as alphago
     from agents.files import find_agent, load_agent
+    from agents.planes import seen_by
     from agents.runtime import RuntimeSettings, create, network_evaluator, resolve
 
     path, given = trained_spec(spec)
@@ -223,6 +224,7 @@ def _trained(game: Game, spec: str) -> Player:
     agent = load_agent(find_agent(path))
     if not _same_board(agent.game, game):
         raise ValueError(f"{path} plays {agent.game.name}, not {game.name}")
+    game = seen_by(agent.network.planes, game)
     runtime = create(
         game, agent.network, resolve(game, agent.network, RuntimeSettings(engine="torch", precision="fp32"), 1)
     )

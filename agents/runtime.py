@@ -21,6 +21,7 @@ from torch import Tensor
 from agents.choices import recall, remember
 from agents.evaluators import Evaluation, Evaluator, masked_softmax
 from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
+from agents.planes import seen_by
 from agents.section import Section
 from envs import Game, States
 
@@ -87,7 +88,7 @@ class TorchRuntime:
 
 
 def network_evaluator(game: Game, runtime: Runtime) -> Evaluator:
-    """The evaluator that asks the network behind `runtime`."""
+    """The evaluator that asks the network behind `runtime`; `game` as that network sees it (`agents.planes`)."""
 
     def evaluate(states: States) -> Evaluation:
         return runtime.evaluate(game.observe(states), game.legal(states))
@@ -103,6 +104,7 @@ def resolve(
     It is measured once on a machine and remembered; `again` measures anew. ValueError where the settings ask for what
     this machine has not.
     """
+    game = seen_by(network.planes, game)
     choices = {f"{choice.engine} {choice.precision}": choice for choice in candidates(settings)}
     if len(choices) == 1:
         return next(iter(choices.values()))

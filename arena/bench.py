@@ -12,6 +12,7 @@ from rich.table import Table
 
 import envs
 from agents.evaluators import uniform
+from agents.planes import seen_by
 from agents.runtime import Runtime, RuntimeSettings, candidates, create, network_evaluator, resolve, set_threads
 from agents.search import Search
 from arena.config import Config
@@ -42,7 +43,7 @@ class Measured(NamedTuple):
 
 def bench(config: Config, *, seconds: float, console: Console) -> Measured:
     """Measure and print. `seconds` bounds each measurement, kernels compiled before."""
-    game = envs.make(config.game)
+    game = seen_by(config.network.planes, envs.make(config.game))
     set_threads(config.runtime)
     slots = config.selfplay.slots
     runtime = resolve(game, config.network, config.runtime, slots, again=True)

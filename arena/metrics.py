@@ -66,6 +66,7 @@ METRICS = (
     Metric("test/value_loss", "nats", "Held-out positions: cross-entropy of the expected score."),
     Metric("test/value_mse", "", "Held-out positions: mean squared error of the value (AlphaGo 0.234)."),
     Metric("test/ownership_loss", "nats", "Held-out positions: cross-entropy a point of who owns it at the end."),
+    Metric("rollout/microseconds", "us", "Time of a move of the rollout policy in playouts, on one core (AlphaGo 2)."),
     Metric("reinforce/score", "share", "Mean score of the learning policy against the opponents of its pool."),
     Metric("reinforce/loss", "", "The surrogate whose gradient REINFORCE follows; its size means nothing."),
     Metric("reinforce/entropy", "nats", "Mean entropy of the learning policy in its own games."),

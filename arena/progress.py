@@ -13,10 +13,12 @@ from rich.progress import Progress as Bars
 
 UNITS = {
     "selfplay": "games",
+    "league": "games",
     "train": "steps",
     "rate": "rating games",
     "save": "",
     "records": "games",
+    "rollout": "epochs",
     "reinforce": "games",
     "positions": "games",
     "table": "games",

@@ -10,6 +10,7 @@ import numpy as np
 
 from agents.evaluators import Evaluator
 from agents.files import load_agent
+from agents.planes import seen_by
 from agents.players import Player, SearchPlayer, make_player, policy_player
 from agents.runtime import RuntimeSettings, create, network_evaluator
 from agents.search import SearchSettings
@@ -84,9 +85,10 @@ def earlier_agents(
     players: dict[str, Player] = {}
     for name in names:
         agent = load_agent(folder / f"{name}.safetensors")
-        engine = create(game, agent.network, runtime)
+        seen = seen_by(agent.network.planes, game)
+        engine = create(seen, agent.network, runtime)
         engine.load(agent.weights)
-        players[name] = agent_player(game, network_evaluator(game, engine), agent.search, settings.simulations)
+        players[name] = agent_player(game, network_evaluator(seen, engine), agent.search, settings.simulations)
     return players
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import envs
 from agents.files import AgentFile, save_agent
+from agents.planes import seen_by
 from agents.players import Player, make_player
 from agents.runtime import EXAMPLES, create, network_evaluator, set_threads
 from arena import checkpoint, league, rater, rating
@@ -58,7 +59,7 @@ class Run:
 
     def __init__(self, config: Config, folder: Path, progress: Progress) -> None:
         self.folder, self.progress = folder, progress
-        self.game = envs.make(config.game)
+        self.game = seen_by(config.network.planes, envs.make(config.game))
         set_threads(config.runtime)
         runtime = resolve_runtime(self.game, config.network, config.runtime, config.workers, config.selfplay.slots)
         spread = resolve_count(config.workers, runtime, config.selfplay.slots)

@@ -23,6 +23,7 @@ from torch import Tensor
 import envs
 from agents.cache import EvaluationCache
 from agents.network import NetworkSettings
+from agents.planes import seen_by
 from agents.runtime import RuntimeSettings, create, network_evaluator, resolve, set_threads
 from agents.search import SearchSettings
 from agents.section import Section
@@ -71,7 +72,7 @@ class Worker:
     """One share of a run's self-play: its games go on from one `play` to the next."""
 
     def __init__(self, job: Job) -> None:
-        game = envs.make(job.game)
+        game = seen_by(job.network.planes, envs.make(job.game))
         self._selfplay = SelfPlay(game, job.selfplay, job.search)
         self._runtime = create(game, job.network, job.runtime)
         self._cache = EvaluationCache(game, self._runtime, job.cache) if job.cache else None

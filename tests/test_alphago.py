@@ -375,7 +375,7 @@ def test_the_leaf_is_the_mixture_and_asks_only_what_counts() -> None:
 def test_no_variant_loses_at_tic_tac_toe(letters: str) -> None:
     """Sixty games against random play without a loss: a search with a wrong sign anywhere loses at once."""
     game = envs.make("tictactoe")
-    parts = Parts(uniform(game), uniform(game), rollouts(game, 0))
+    parts = Parts(uniform(game), uniform(game), rollouts(game, 0), uniform(game))
     openings = random_openings(game, 1, 0, np.random.default_rng(0)).repeated(30)
     player = alphago.variant(game, letters, parts, 200)
     played = play_match(game, player, make_player(game, "random"), openings, np.random.default_rng(0))
@@ -386,4 +386,4 @@ def test_no_variant_loses_at_tic_tac_toe(letters: str) -> None:
 def test_an_unknown_variant_is_refused() -> None:
     game = envs.make("tictactoe")
     with pytest.raises(ValueError, match="no variant 'x'"):
-        alphago.variant(game, "x", Parts(uniform(game), uniform(game), uniform(game)), 10)
+        alphago.variant(game, "x", Parts(uniform(game), uniform(game), uniform(game), uniform(game)), 10)

@@ -1,8 +1,9 @@
 """AlphaGo as a player: what its search is made of, each part of which can be left out.
 
 The paper's ablation (extended data table 7) names its variants by the letters of their parts: `rvp` is all of AlphaGo, `vp`
-goes without rollouts, `rp` without the value network, `rv` without the policy network, whose place even priors take here
-and a cheap tree policy took there; `p` is the raw policy.
+goes without rollouts, `rp` without the value network, `rv` without the policy network, whose place the tree policy takes:
+the rollout policy's probabilities, a linear function of patterns (even priors in games that have no rollout policy); `p` is
+the raw policy.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agents.alphago.policies import mixed, sensibly
+from agents.alphago.rollout import load_weights, policy_priors, policy_rollouts
 from agents.evaluators import Evaluator, rollouts, uniform
 from agents.files import load_agent
+from agents.planes import seen_by
 from agents.players import Player, SearchPlayer, policy_player
 from agents.runtime import RuntimeSettings, create, network_evaluator, resolve
 from agents.search import SearchSettings
 from envs import Game
+from envs.go import Go
 
 VARIANTS = ("rvp", "vp", "rp", "rv", "v", "r", "p")
 SUPERVISED, REINFORCED, VALUE = (f"{name}.safetensors" for name in ("supervised", "reinforced", "value"))
@@ -31,22 +35,34 @@ class Parts(NamedTuple):
     policy: Evaluator
     value: Evaluator
     rollout: Evaluator
+    tree: Evaluator  # the tree policy: cheap priors in the place of the policy network's
 
 
 def load_parts(game: Game, folder: Path, runtime: RuntimeSettings, *, seed: int = 0, batch: int = 1) -> Parts:
     """The parts in `folder`, the `agents` of an AlphaGo run. ValueError where one is missing or for another game."""
+    rollout, tree = rollouts(game, seed), uniform(game)
+    if isinstance(game, Go):
+        weights, _ = load_weights(rollout_policy(folder.parent))
+        rollout, tree = policy_rollouts(game, weights, seed), policy_priors(game, weights)
     return Parts(
         policy=network(game, folder / SUPERVISED, runtime, batch=batch),
         value=network(game, folder / VALUE, runtime, batch=batch),
-        rollout=rollouts(game, seed),
+        rollout=rollout,
+        tree=tree,
     )
+
+
+def rollout_policy(run: Path) -> Path:
+    """Where an AlphaGo run keeps its rollout policy. Games other than Go have none: their rollouts are uniformly random."""
+    return run / "rollout" / "policy.safetensors"
 
 
 def network(game: Game, path: Path, runtime: RuntimeSettings, *, batch: int = 1) -> Evaluator:
     """The network in the agent file `path` as an evaluator."""
     agent = load_agent(path)
-    if agent.game.board_shape != game.board_shape or agent.game.planes != game.planes:
+    if agent.game.board_shape != game.board_shape or isinstance(agent.game, Go) != isinstance(game, Go):
         raise ValueError(f"{path} plays {agent.game.name}, not {game.name}")
+    game = seen_by(agent.network.planes, game)
     runner = create(game, agent.network, resolve(game, agent.network, runtime, batch))
     runner.load(agent.weights)
     return network_evaluator(game, runner)
@@ -56,7 +72,7 @@ def variant(game: Game, letters: str, parts: Parts, simulations: int, *, mix: fl
     """The player with the parts in `letters`, one of `VARIANTS`. `mix` is λ where there are both rollouts and value network."""
     if letters not in VARIANTS:
         raise ValueError(f"AlphaGo has no variant '{letters}': choose one of {', '.join(VARIANTS)}")
-    policy = sensibly(game, parts.policy if "p" in letters else uniform(game), temperature=PRIOR_TEMPERATURE)
+    policy = sensibly(game, parts.policy if "p" in letters else parts.tree, temperature=PRIOR_TEMPERATURE)
     if letters == "p":
         return policy_player(policy)
     share = mix if "r" in letters and "v" in letters else float("r" in letters)

@@ -3,6 +3,7 @@
 RUN/config.yaml
     records/train, test           positions of the game records
     supervised/                   stage 1: checkpoints, metrics.jsonl, wandb
+    rollout/                      the rollout policy, learned from the same games (Go)
     reinforced/                   stage 2, and pool/, the opponents
     positions/train, test, whole  stage 3: positions for the value network
     value/, value_whole/
@@ -14,6 +15,7 @@ RUN/config.yaml
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import combinations
@@ -24,11 +26,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import envs
-from agents.alphago.player import REINFORCED, SUPERVISED, VALUE, load_parts, network, variant
+from agents.alphago import rollout
+from agents.alphago.player import REINFORCED, SUPERVISED, VALUE, load_parts, network, rollout_policy, variant
 from agents.alphago.policies import sampler, sensibly
 from agents.evaluators import Evaluator
 from agents.files import AgentFile, load_agent, save_agent, write_atomically
 from agents.network import NetworkSettings
+from agents.planes import seen_by
 from agents.players import Player, make_player, policy_player
 from agents.runtime import resolve, set_threads
 from agents.search import SearchSettings
@@ -43,7 +47,8 @@ from arena.progress import Progress
 from arena.rater import result
 from arena.settings import dump
 from arena.tracking import Tracker
-from envs import States
+from envs import Game, States
+from envs.go import Go
 
 AGAIN = "reinforced_again.safetensors"
 
@@ -72,6 +77,7 @@ class Pipeline:
         """Every stage that is not done yet; the ratings of the table at the end."""
         self._records()
         self._supervised()
+        self._rollout_policy()
         self._reinforced()
         self._positions()
         self._values()
@@ -86,7 +92,7 @@ class Pipeline:
         self.progress.phase("records", 0)
         records.build(
             folder,
-            self.game,
+            self._seen(self.config.supervised),
             settings,
             seed=self.config.seed,
             note=self.progress.note,
@@ -96,6 +102,41 @@ class Pipeline:
     def _supervised(self) -> None:
         train, test = (store.load(self.folder / "records" / part, self.game) for part in ("train", "test"))
         self._fitted("supervised", self.config.supervised, train, test)
+
+    def _rollout_policy(self) -> None:
+        """Stage 1's other half: a linear softmax of patterns, fast enough to play games to their end at every leaf."""
+        game, path = self.game, rollout_policy(self.folder)
+        if path.exists() or not isinstance(game, Go):
+            return
+        train, test = (rollout.Records(*store.load_moves(self.folder / "records" / part)) for part in ("train", "test"))
+        settings = self.config.rollout
+        self.progress.phase("rollout", settings.epochs)
+        start = time.perf_counter()
+        with self._tracked("rollout") as tracker:
+
+            def learned(epoch: int, score: rollout.Score) -> None:
+                self.progress.advance(1)
+                row = {"iteration": epoch, "samples": epoch * score.examples, "seconds": time.perf_counter() - start}
+                tracker.log(row | {"loss/policy": score.loss, "train/policy_top1": score.top1})
+
+            rng = np.random.default_rng([self.config.seed, 4])
+            weights = rollout.learn(train, game.size, settings, rng, progress=learned)
+            found = rollout.predict(test, game.size, weights)
+            speed = microseconds_a_move(game, weights)
+            tracker.log(
+                {
+                    "iteration": settings.epochs + 1,
+                    "test/policy_loss": found.loss,
+                    "test/policy_top1": found.top1,
+                    "test/policy_top5": found.top5,
+                    "rollout/microseconds": speed,
+                }
+            )
+        self.progress.note(
+            f"rollout policy: {found.top1:.1%} of {found.examples:,} held-out moves (paper: 24.2%), "
+            f"{speed:.2f} microseconds a move (paper: 2)"
+        )
+        rollout.save_weights(path, weights, {"run": self.config.name, "seed": self.config.seed})
 
     def _reinforced(self) -> None:
         start = load_agent(self.agents / SUPERVISED)
@@ -125,7 +166,14 @@ class Pipeline:
         config, folder = self.config, self.folder / stage
         settings = config.supervised.network
         learner = Reinforce(
-            self.game, settings, config.reinforce, self.runtime, start, folder, seed=config.seed, baseline=baseline
+            self._seen(config.supervised),
+            settings,
+            config.reinforce,
+            self.runtime,
+            start,
+            folder,
+            seed=config.seed,
+            baseline=baseline,
         )
         with self._tracked(stage) as tracker:
             weights = learner.run(iterations, tracker, self.progress)
@@ -162,7 +210,7 @@ class Pipeline:
         if settings.whole_games:
             lines["whole"] = values.whole_games(lines["train"], len(lines["train"]))
         for part, games in lines.items():
-            store.write(folder / part, self.game, games, {"latest": latest}, territory=True)
+            store.write(folder / part, self._seen(settings.fit), games, {"latest": latest}, territory=True)
 
     def _values(self) -> None:
         settings, folder = self.config.value, self.folder / "positions"
@@ -178,7 +226,7 @@ class Pipeline:
         self.progress.note(f"{stage}: {len(train):,} positions to learn from, {len(test):,} held out")
         with self._tracked(stage) as tracker:
             weights = fit(
-                self.game,
+                self._seen(settings),
                 settings,
                 train,
                 test,
@@ -231,6 +279,10 @@ class Pipeline:
             players[spec] = make_player(game, spec, seed=self.config.seed)
         return players
 
+    def _seen(self, settings: FitSettings) -> Game:
+        """The game as the network of `settings` sees it."""
+        return seen_by(settings.network.planes, self.game)
+
     def _evaluator(self, name: str) -> Evaluator:
         return network(self.game, self.agents / name, self.runtime)
 
@@ -259,3 +311,12 @@ class Pipeline:
             code = 0
         finally:
             tracker.finish(code)
+
+
+def microseconds_a_move(game: Go, weights: rollout.Weights) -> float:
+    """Time of a move in playouts of the rollout policy from the empty board, on one core."""
+    policy, states = rollout.RolloutPolicy(game, weights), game.reset(256)
+    policy.play(states[:1], np.zeros(1, np.uint64))  # compiles
+    start = time.perf_counter()
+    _, made = policy.play(states, np.arange(len(states), dtype=np.uint64))
+    return 1e6 * (time.perf_counter() - start) / made

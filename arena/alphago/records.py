@@ -69,7 +69,7 @@ def build(
             )
         lines = [store.Line(g.actions, g.result, _moves(game, g.actions)) for g in part]
         summary: dict[str, Any] = {"source": settings.path or settings.teacher, "skipped": dict(skipped)}
-        store.write(folder / name, game, lines, summary, territory=False, progress=progress)
+        store.write(folder / name, game, lines, summary, territory=False, moves=True, progress=progress)
 
 
 def _moves(game: Game, actions: Sequence[int]) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 import envs
+from agents.alphago.rollout import LearnSettings
 from agents.network import NetworkSettings
 from agents.runtime import RuntimeSettings
 from agents.section import Section
@@ -40,6 +41,7 @@ class AlphaGoConfig(Section):
     runtime: RuntimeSettings = RuntimeSettings()
     records: RecordsSettings = RecordsSettings()
     supervised: FitSettings = FitSettings(train=TrainSettings(value_weight=0.0))
+    rollout: LearnSettings = LearnSettings()
     reinforce: ReinforceSettings = ReinforceSettings()
     value: ValueSettings = ValueSettings()
     table: TableSettings = TableSettings()
@@ -53,7 +55,7 @@ class AlphaGoConfig(Section):
 
 def smoke(config: AlphaGoConfig) -> AlphaGoConfig:
     """The same pipeline shrunk to seconds: every stage runs, nothing is learned."""
-    network = NetworkSettings(blocks=1, channels=8, territory=config.value.fit.network.territory)
+    policy, value = config.supervised.network, config.value.fit.network
     train = TrainSettings(batch=16, passes=0.5, warmup=2)
     return config.model_copy(
         update={
@@ -62,13 +64,24 @@ def smoke(config: AlphaGoConfig) -> AlphaGoConfig:
             "runtime": RuntimeSettings(engine="torch", precision="fp32"),
             "records": RecordsSettings(teacher="random", teacher_games=4, test_share=0.4),
             "supervised": FitSettings(
-                network=network.model_copy(update={"territory": False}), train=train, every=10, test_positions=50
+                network=NetworkSettings(planes=policy.planes, blocks=1, channels=8),
+                train=train,
+                every=10,
+                test_positions=50,
             ),
+            "rollout": LearnSettings(epochs=1, min_count=2),
             "reinforce": ReinforceSettings(
                 iterations=2, games=2, pool_every=1, every=1, second_iterations=1, test_games=2
             ),
             "value": ValueSettings(
-                games=8, test_games=4, fit=FitSettings(network=network, train=train, every=10, test_positions=50)
+                games=8,
+                test_games=4,
+                fit=FitSettings(
+                    network=NetworkSettings(planes=value.planes, territory=value.territory, blocks=1, channels=8),
+                    train=train,
+                    every=10,
+                    test_positions=50,
+                ),
             ),
             "table": config.table.model_copy(update={"simulations": 2, "openings": 1, "opponents": ("random",)}),
         }

@@ -5,6 +5,7 @@ STORE/planes.npy     [n, ceil(C * H * W / 8)] u1  observation planes, packed to 
       action.npy     [n] i2                       the move played
       value.npy      [n] i1                       the game's result for the side to move, 0 where it has none
       ownership.npy  [n, H * W] i1                who owned each point at the end: 1 the side to move; [n, 0] if unknown
+      moves.npy      [G, T] i2                    all moves of the games, where they are kept; lengths.npy [G] i4 says how many
       store.json     counts; written last: a store without it is unfinished
 """
 
@@ -79,6 +80,14 @@ def load(folder: Path, game: Game) -> Positions:
     return Positions(game.num_actions, columns, summary)
 
 
+def load_moves(folder: Path) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
+    """[G, T] the games of the store in `folder`, [G] how long they are. ValueError where it keeps none."""
+    try:
+        return np.load(folder / "moves.npy"), np.load(folder / "lengths.npy")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder} keeps no games ({error}): delete it to have it made again") from None
+
+
 def write(
     folder: Path,
     game: Game,
@@ -86,11 +95,13 @@ def write(
     summary: Mapping[str, Any],
     *,
     territory: bool,
+    moves: bool = False,
     progress: Callable[[int], None] = lambda games: None,
 ) -> None:
     """Replay `lines`, whose moves must be legal, and write their learned positions, game after game.
 
-    `territory`: the last positions are played out, so that their ownership can be learned. `progress` hears of games.
+    `territory`: the last positions are played out, so that their ownership can be learned. `moves`: whole games are kept, too.
+    `progress` hears of games.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -99,14 +110,21 @@ def write(
     files: dict[str, NDArray[Any]] = {}
     at = 0
     for part in parts:
-        table = replay(game, part, game.legal, territory=territory)
+        columns = replay(game, part, game.legal, territory=territory)
         for name in COLUMNS:
             if name not in files:
-                shape = (n, *table[name].shape[1:])
-                files[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", table[name].dtype, shape)
-            files[name][at : at + len(table[name])] = table[name]
-        at += len(table["action"])
+                shape = (n, *columns[name].shape[1:])
+                files[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", columns[name].dtype, shape)
+            files[name][at : at + len(columns[name])] = columns[name]
+        at += len(columns["action"])
         progress(len(part))
+    if moves:
+        lengths = np.array([len(line.actions) for line in lines], np.int32)
+        table = np.zeros((len(lines), int(lengths.max(initial=0))), np.int16)
+        for row, line in zip(table, lines, strict=True):
+            row[: len(line.actions)] = line.actions
+        np.save(folder / "moves.npy", table)
+        np.save(folder / "lengths.npy", lengths)
     for file in files.values():
         file.flush()  # type: ignore[attr-defined]  # a memmap
     counts = {"games": len(lines), "positions": n}
