@@ -23,6 +23,7 @@ from torch.func import functional_call
 import envs
 from agents.evaluators import Evaluation, masked_softmax
 from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
+from agents.planes import seen_by
 from agents.quantisation import quantise, random_positions
 from agents.runtime import EXAMPLES
 from envs import Game
@@ -54,7 +55,7 @@ class OpenVINORuntime:
 
     def __init__(self, game: Game, network: NetworkSettings, *, precision: str = "fp32", threads: int = 0) -> None:
         """`threads`: 0 is one per core."""
-        self._game, self._settings = game, network
+        self._game, self._settings = seen_by(network.planes, game), network
         self._streams = threads or os.cpu_count() or 1
         self._hints = {
             "INFERENCE_PRECISION_HINT": "bf16"
@@ -64,7 +65,7 @@ class OpenVINORuntime:
             "INFERENCE_NUM_THREADS": self._streams,
             "ENABLE_CPU_PINNING": False,  # other programs use the cores too
         }
-        self._examples = random_positions(game, EXAMPLES) if precision == "int8" else None
+        self._examples = random_positions(self._game, EXAMPLES) if precision == "int8" else None
         self._core = openvino.Core()
         self._model = _convert(game.name, network)
         self.load(PolicyValueNetwork(game, network).state_dict())
@@ -121,7 +122,7 @@ def _folded(game: Game, settings: NetworkSettings, weights: Mapping[str, Tensor]
 @functools.lru_cache(maxsize=4)
 def _convert(name: str, settings: NetworkSettings) -> openvino.Model:
     """The network for the game `name`, with any number of positions and its weights as inputs: seconds of work, done once."""
-    game = envs.make(name)
+    game = seen_by(settings.planes, envs.make(name))
     network = _folded(game, settings, PolicyValueNetwork(game, settings).state_dict())
     weights = tuple(network.state_dict().values())
     planes = torch.zeros((2, len(game.planes), *game.board_shape), dtype=torch.uint8)

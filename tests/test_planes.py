@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import envs
 from agents.alphago import features
@@ -13,6 +14,7 @@ from agents.files import AgentFile, load_agent, save_agent
 from agents.network import NetworkSettings, PolicyValueNetwork
 from agents.planes import seen_by
 from agents.players import make_player
+from agents.runtime import RuntimeSettings, create
 from agents.search import SearchSettings
 from envs import TerritoryGame, random_actions
 from envs.go import Go
@@ -42,6 +44,21 @@ def test_a_game_seen_by_other_planes_is_the_same_game() -> None:
 def test_planes_of_go_are_refused_elsewhere() -> None:
     with pytest.raises(ValueError, match="planes=alphago48 is for Go; for hex"):
         seen_by("alphago48", envs.make("hex5"))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_openvino_is_shown_the_same(precision: str) -> None:
+    pytest.importorskip("openvino")
+    game, network = seen_by("alphago49", envs.make("go5")), NetworkSettings(planes="alphago49", blocks=1, channels=8)
+    settings = RuntimeSettings.model_validate({"engine": "openvino", "precision": precision, "threads": 1})
+    answers = []
+    for choice in (settings, RuntimeSettings(engine="torch", device="cpu", precision="fp32")):
+        torch.manual_seed(0)
+        runtime = create(envs.make("go5"), network, choice)
+        states = game.step(game.reset(3), np.array([3, 7, 12]))
+        answers.append(runtime.evaluate(game.observe(states), game.legal(states)))
+    np.testing.assert_allclose(answers[0].priors, answers[1].priors, atol=0.02)
+    np.testing.assert_allclose(answers[0].values, answers[1].values, atol=0.05)
 
 
 def test_an_agent_of_other_planes_plays_from_its_file(tmp_path: Path) -> None:
