@@ -47,15 +47,18 @@ def identify(game: Game, spec: str) -> Identity:
 def _trained(spec: str) -> dict[str, Any]:
     """The details of a trained agent; a run's folder is the newest agent in it."""
     from agents.alphago import player as alphago
+    from agents.alphago.search import APVSettings
     from agents.files import find_agent, fingerprint, load_agent
 
     path, simulations = trained_spec(spec)
     if alphago.is_alphago(path):
+        rollouts = alphago.rollout_policy(path)
         files = [load_agent(path / "agents" / name) for name in (alphago.SUPERVISED, alphago.VALUE)]
         return {
             "player": "alphago",
             "weights": [fingerprint(file) for file in files],
-            "search": alphago.SEARCH.model_dump(),
+            "rollouts": hashlib.sha256(rollouts.read_bytes()).hexdigest()[:12] if rollouts.exists() else "random",
+            "search": APVSettings().model_dump(),
             "simulations": alphago.SIMULATIONS if simulations is None else simulations,
         }
     agent = load_agent(find_agent(path))

@@ -120,6 +120,12 @@ class SearchPlayer:
         return self._single
 
 
+def looker(player: Player) -> SearchPlayer | None:
+    """The search that can say what `player` thinks of a position: itself, or the one it has for that; None if it cannot."""
+    found = player if isinstance(player, SearchPlayer) else getattr(player, "looker", None)
+    return found if isinstance(found, SearchPlayer) else None
+
+
 def policy_player(evaluate: Evaluator) -> Player:
     """Plays the most probable move of the evaluator's policy: no search."""
 
@@ -152,7 +158,9 @@ def make_player(game: Game, spec: str, *, seed: int = 0) -> Player:
 
 def repeatable(spec: str) -> bool:
     """Whether the player makes the same moves again from the same generator: no clock and no other program decides."""
-    return not spec.startswith("gtp:")
+    from agents.alphago.player import is_alphago  # its networks answer when they are ready
+
+    return not spec.startswith("gtp:") and not is_alphago(trained_spec(spec)[0])
 
 
 def built_in(game: Game) -> list[str]:

@@ -16,7 +16,8 @@ from typing import TextIO
 import numpy as np
 from scipy import ndimage
 
-from agents.players import SearchPlayer, make_player
+from agents.alphago.search import APVPlayer
+from agents.players import SearchPlayer, looker, make_player
 from agents.search import Search
 from arena.look import Candidate, candidates, deepening
 from envs import States, make
@@ -242,6 +243,8 @@ class Engine:
         state = self._ready(colour)
         if not self.game.legal(state).any():  # as long as games get
             return self._pass
+        if isinstance(self.player, APVPlayer):
+            return self.player.move(state[0], seconds=self._budget(colour))
         if not isinstance(self.player, SearchPlayer):
             return int(self.player(state, self.rng)[0])
         search = self.player.search(state[0], self.rng, seconds=self._budget(colour))
@@ -290,24 +293,22 @@ class Engine:
 
     def _reports(self, state: States, interval: float, most: int, line: Format) -> Iterator[str]:
         """A report every `interval` seconds until another command waits."""
-        if not isinstance(self.player, SearchPlayer):
+        if (player := looker(self.player)) is None:
             raise GTPError(f"{self.spec} does not search")
         if not self.game.legal(state).any():
             raise GTPError("the game is over")
-        for search in deepening(
-            self.player, state, self.rng, nodes=ANALYSIS_NODES, interval=interval, stop=self.waiting
-        ):
+        for search in deepening(player, state, self.rng, nodes=ANALYSIS_NODES, interval=interval, stop=self.waiting):
             yield line(self.game, search, candidates(search)[:most])
 
     def _genmove_analysis(self, arguments: tuple[str, ...], line: Format) -> Answer:
         """One search of the player's own, its report, and the move."""
         colour, _, most = self._analysis_arguments(arguments)
         state = self._ready(colour)
-        if not isinstance(self.player, SearchPlayer):
+        if (player := looker(self.player)) is None:
             raise GTPError(f"{self.spec} does not search")
         if not self.game.legal(state).any():
             return iter(["play pass"])
-        search = self.player.search(state[0], self.rng, seconds=self._budget(colour))
+        search = player.search(state[0], self.rng, seconds=self._budget(colour))
         action = int(search.results(np.array([0])).choice[0])
         report = line(self.game, search, candidates(search)[:most])
         self._play(colour, action)

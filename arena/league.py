@@ -39,7 +39,7 @@ class LeagueSettings(Section):
         0.0, ge=0, le=1, description="games against the pool for each of self-play; 0: no league; AlphaStar about 1"
     )
     past: int = Field(4, ge=0, description="newest generations in the pool")
-    anchors: Sequence[str] = Field((), description="fixed players in the pool: greedy, mcts:100, a file")
+    anchors: tuple[str, ...] = Field((), description="fixed players in the pool: greedy, mcts:100, a file")
     prefer: Literal["even", "hard"] = Field(
         "hard", description="whom to meet: all alike, or whom the newest fails against"
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from rich.table import Table
 
-from agents.players import SearchPlayer, make_player
+from agents.players import SearchPlayer, looker, make_player
 from agents.search import Search
 from agents.tree import ILLEGAL
 from envs import Game, States
@@ -41,8 +41,8 @@ class View(NamedTuple):
 
 def searcher(game: Game, spec: str, seed: int) -> SearchPlayer:
     """The player `spec`, if it is one that searches: others cannot explain themselves (ValueError)."""
-    player = make_player(game, spec, seed=seed)
-    if not isinstance(player, SearchPlayer):
+    player = looker(make_player(game, spec, seed=seed))
+    if player is None:
         raise ValueError(f"'{spec}' does not search; look with mcts:1000, a trained agent, or solver (Connect Four)")
     return player
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.players import Player, SearchPlayer, make_player
+from agents.players import Player, SearchPlayer, looker, make_player
 from arena.look import View, report, searcher
 from envs import Game, States, records
 from envs.game import PositionalNotation
@@ -199,6 +199,6 @@ def choose(player: Player, state: States, rng: np.random.Generator, stop: Callab
 def hint_player(game: Game, seats: tuple[Seat, Seat], seed: int) -> SearchPlayer:
     """Who looks at a position for people: a player at the table that searches, else a rollout search."""
     for _, player in seats:
-        if isinstance(player, SearchPlayer):
-            return player
+        if player is not None and (found := looker(player)):
+            return found
     return searcher(game, "mcts:1000", seed)

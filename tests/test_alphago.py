@@ -13,8 +13,8 @@ from torch import Tensor
 
 import envs
 from agents.alphago import player as alphago
-from agents.alphago.player import Parts
 from agents.alphago.policies import mixed, sampler, sensible, sensibly
+from agents.alphago.search import APVSettings, Parts
 from agents.classic import Perfect
 from agents.evaluators import Evaluation, rollouts, uniform
 from agents.network import NetworkSettings, PolicyValueNetwork
@@ -375,9 +375,10 @@ def test_the_leaf_is_the_mixture_and_asks_only_what_counts() -> None:
 def test_no_variant_loses_at_tic_tac_toe(letters: str) -> None:
     """Sixty games against random play without a loss: a search with a wrong sign anywhere loses at once."""
     game = envs.make("tictactoe")
-    parts = Parts(uniform(game), uniform(game), rollouts(game, 0), uniform(game))
+    parts = Parts(uniform(game), uniform(game), rollouts(game, 0, 8), uniform(game))
     openings = random_openings(game, 1, 0, np.random.default_rng(0)).repeated(30)
-    player = alphago.variant(game, letters, parts, 200)
+    search = APVSettings(c_puct=3.0, asynchronous=False)  # for even priors over nine moves
+    player = alphago.variant(game, letters, parts, 200, search)
     played = play_match(game, player, make_player(game, "random"), openings, np.random.default_rng(0))
     assert played.losses == 0
     assert played.wins > 40

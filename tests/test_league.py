@@ -19,7 +19,7 @@ SEARCH = SearchSettings(rule="gumbel")
 
 
 def pool(prefer: str = "hard") -> League:
-    league = League(LeagueSettings.model_validate({"share": 1.0, "past": 2, "anchors": ["random"], "prefer": prefer}))
+    league = League(LeagueSettings.model_validate({"share": 1.0, "past": 2, "anchors": ("random",), "prefer": prefer}))
     league.generations += ["000001", "000002", "000003"]
     return league
 

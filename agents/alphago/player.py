@@ -9,33 +9,21 @@ the raw policy.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
-from agents.alphago.policies import mixed, sensibly
+from agents.alphago.policies import sensibly
 from agents.alphago.rollout import load_weights, policy_priors, policy_rollouts
+from agents.alphago.search import APVPlayer, APVSettings, Parts
 from agents.evaluators import Evaluator, rollouts, uniform
 from agents.files import load_agent
 from agents.planes import seen_by
-from agents.players import Player, SearchPlayer, policy_player
+from agents.players import Player, policy_player
 from agents.runtime import RuntimeSettings, create, network_evaluator, resolve
-from agents.search import SearchSettings
 from envs import Game
 from envs.go import Go
 
 VARIANTS = ("rvp", "vp", "rp", "rv", "v", "r", "p")
 SUPERVISED, REINFORCED, VALUE = (f"{name}.safetensors" for name in ("supervised", "reinforced", "value"))
-SEARCH = SearchSettings(rule="puct", c_init=5.0)  # c_puct 5
 SIMULATIONS = 200  # a move where nobody says how many
-PRIOR_TEMPERATURE = 1.5  # the paper's β = 0.67 = 1 / 1.5
-
-
-class Parts(NamedTuple):
-    """The evaluators that the variants are put together from."""
-
-    policy: Evaluator
-    value: Evaluator
-    rollout: Evaluator
-    tree: Evaluator  # the tree policy: cheap priors in the place of the policy network's
 
 
 def load_parts(game: Game, folder: Path, runtime: RuntimeSettings, *, seed: int = 0, batch: int = 1) -> Parts:
@@ -68,16 +56,17 @@ def network(game: Game, path: Path, runtime: RuntimeSettings, *, batch: int = 1)
     return network_evaluator(game, runner)
 
 
-def variant(game: Game, letters: str, parts: Parts, simulations: int, *, mix: float = 0.5) -> Player:
-    """The player with the parts in `letters`, one of `VARIANTS`. `mix` is λ where there are both rollouts and value network."""
+def variant(game: Game, letters: str, parts: Parts, simulations: int, settings: APVSettings | None = None) -> Player:
+    """The player with the parts in `letters`, one of `VARIANTS`; `settings.mix` is λ where it has rollouts and value network."""
     if letters not in VARIANTS:
         raise ValueError(f"AlphaGo has no variant '{letters}': choose one of {', '.join(VARIANTS)}")
-    policy = sensibly(game, parts.policy if "p" in letters else parts.tree, temperature=PRIOR_TEMPERATURE)
+    if "p" not in letters:
+        parts = parts._replace(policy=parts.tree)
     if letters == "p":
-        return policy_player(policy)
-    share = mix if "r" in letters and "v" in letters else float("r" in letters)
-    leaf = mixed(policy, parts.value if "v" in letters else None, parts.rollout if "r" in letters else None, share)
-    return SearchPlayer(game, leaf, SEARCH, simulations)
+        return policy_player(sensibly(game, parts.policy))
+    settings = settings or APVSettings()
+    share = settings.mix if "r" in letters and "v" in letters else float("r" in letters)
+    return APVPlayer(game, parts, settings.model_copy(update={"mix": share}), simulations)
 
 
 def is_alphago(folder: Path) -> bool:

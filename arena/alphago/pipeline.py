@@ -272,9 +272,10 @@ class Pipeline:
             "reinforced policy": policy_player(sensibly(game, self._evaluator(REINFORCED))),
         }
         for mix in settings.mixes:
-            players[f"AlphaGo rvp, λ {mix:g}"] = variant(game, "rvp", parts, settings.simulations, mix=mix)
+            search = settings.search.model_copy(update={"mix": mix})
+            players[f"AlphaGo rvp, λ {mix:g}"] = variant(game, "rvp", parts, settings.simulations, search)
         for letters in ("vp", "rp", "rv", "v", "r"):
-            players[f"AlphaGo {letters}"] = variant(game, letters, parts, settings.simulations)
+            players[f"AlphaGo {letters}"] = variant(game, letters, parts, settings.simulations, settings.search)
         for spec in dict.fromkeys(("random", *settings.opponents)):
             players[spec] = make_player(game, spec, seed=self.config.seed)
         return players

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 import envs
 from agents.alphago.rollout import LearnSettings
+from agents.alphago.search import APVSettings
 from agents.network import NetworkSettings
 from agents.runtime import RuntimeSettings
 from agents.section import Section
@@ -25,6 +26,7 @@ class TableSettings(Section):
     simulations: int = Field(100, ge=1, description="a move of the players that search")
     openings: int = Field(10, ge=1, description="paired openings a pairing: twice as many games")
     opening_plies: int = Field(4, ge=0, description="random moves an opening consists of")
+    search: APVSettings = APVSettings(asynchronous=False)
     mixes: tuple[float, ...] = Field(
         (0.5,), description="weights λ of the rollout where there is a value network; paper 0.5"
     )
