@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from arena.study.cli import study
+
 app = typer.Typer(
     help="Game agents that learn by self-play: train them, play them, rate them.",
     no_args_is_help=True,
@@ -18,6 +20,7 @@ agents = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Agents as files: list, describe, export, import."
 )
 app.add_typer(agents, name="agents")
+app.add_typer(study, name="study")
 
 PLAYERS = (
     "random, greedy, minimax:5, mcts:1000, solver, champion (trained, for Connect Four and Go 9x9), "

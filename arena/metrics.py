@@ -80,6 +80,12 @@ METRICS = (
     Metric("phase/*", "s", "Wall-clock seconds of this part of the iteration: selfplay, league, train, rate, save."),
     Metric("ratings", "table", "The whole rating list of the run: player, Elo, interval, games, mean score."),
     Metric("boards", "pictures", "Last positions of sample rating games, files in the run's folder."),
+    Metric("pictures", "pictures", "Of a study (`arena study`), files in its folder."),
+    Metric("tables", "tables", "Of a study, CSV files in its folder."),
+    Metric(
+        "blackbox/deletion/*", "", "Area under the answer's curve as stones go in this method's order, less random."
+    ),
+    Metric("blackbox/sanity/*", "", "Rank correlation of this method's maps with those of random weights; 0 is sane."),
 )
 
 

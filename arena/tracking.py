@@ -6,6 +6,7 @@ login a run is offline within seconds, and nobody is asked; `wandb sync RUN/wand
 
 from __future__ import annotations
 
+import csv
 import importlib
 import json
 import os
@@ -120,13 +121,19 @@ class Tracker:
                 _wandb().teardown()
 
     def _log(self, row: Mapping[str, Any]) -> None:
-        """Send a row to W&B, its list as a table and its pictures as images."""
+        """Send a row to W&B, its list and its CSV files as tables and its pictures as images."""
         wandb = _wandb()
         media: dict[str, Any] = {}
         if "ratings" in row:
             media["ratings"] = wandb.Table(columns=list(Rating._fields), data=row["ratings"])
         if "boards" in row:
             media["boards"] = [wandb.Image(str(self._folder / name), caption=Path(name).stem) for name in row["boards"]]
+        for name in row.get("pictures", ()):
+            media[f"pictures/{Path(name).stem}"] = wandb.Image(str(self._folder / name))
+        for name in row.get("tables", ()):
+            with (self._folder / name).open(newline="") as file:
+                columns, *lines = csv.reader(file)
+            media[f"tables/{Path(name).stem}"] = wandb.Table(columns=columns, data=lines)
         assert self._run is not None
         self._run.log({**row, **media})
 

@@ -108,6 +108,19 @@ def picture(game: Game, state: np.void, *, cell: int | None = None, hints: bool 
     return np.array(image)
 
 
+def places(game: Game, cell: int) -> NDArray[np.int64]:
+    """[H, W, 2] where the points of the board lie in `picture(game, state, cell=cell)`: x, y in pixels, for what is laid over it.
+
+    ValueError where the game has no look of its own.
+    """
+    kind, labelled = kind_of(game)
+    if kind not in LOOKS:
+        raise ValueError(f"{game.name} is shown as text: its points have no place in a picture")
+    h, w = game.board_shape
+    grid = _grid(kind, game.board_shape, cell, labelled=labelled)
+    return np.array([[grid.at(row, column) for column in range(w)] for row in range(h)])
+
+
 def kind_of(game: Game) -> tuple[str, bool]:
     """The key in `LOOKS`, if it has one, and whether its actions are named by the points of the board."""
     name = re.split(r"[:(]", game.name)

@@ -57,7 +57,7 @@ def build(
     else:
         games, skipped = _recorded(game, Path(settings.path), settings.maximum)
     note(f"{len(games):,} games read, {skipped.total():,} skipped{_reasons(skipped)}")
-    held_out = [_hashed(g.group) < settings.test_share for g in games]
+    held_out = [hashed(g.group) < settings.test_share for g in games]
     parts = {
         "train": [g for g, held in zip(games, held_out, strict=True) if not held],
         "test": [g for g, held in zip(games, held_out, strict=True) if held],
@@ -81,8 +81,11 @@ def _moves(game: Game, actions: Sequence[int]) -> list[int]:
     return [ply for ply, action in enumerate(actions) if action != passing]
 
 
-def _recorded(game: Game, path: Path, maximum: int) -> tuple[list[Taught], Counter[str]]:
-    """The games in `path` that `game` allows, and how many were skipped for which reason."""
+def playable(game: Game, path: Path, maximum: int) -> tuple[list[GameRecord], Counter[str]]:
+    """The games in `path` that `game` allows from its start, and how many were skipped for which reason.
+
+    More than `maximum` are thinned out evenly; 0: all are kept. ValueError where there are none.
+    """
     found: list[GameRecord] = []
     skipped = Counter[str]()
     for record in records.read(path, _same_board(game)):
@@ -101,7 +104,12 @@ def _recorded(game: Game, path: Path, maximum: int) -> tuple[list[Taught], Count
     kept = [record for record, fine in zip(found, legal, strict=True) if fine]
     if maximum and len(kept) > maximum:
         kept = [kept[i] for i in np.linspace(0, len(kept) - 1, maximum).astype(int)]
-    return [Taught(record.actions, record.result or 0.0, _group(record)) for record in kept], +skipped
+    return kept, +skipped
+
+
+def _recorded(game: Game, path: Path, maximum: int) -> tuple[list[Taught], Counter[str]]:
+    kept, skipped = playable(game, path, maximum)
+    return [Taught(record.actions, record.result or 0.0, group(record)) for record in kept], skipped
 
 
 def _same_board(game: Game) -> str:
@@ -109,7 +117,7 @@ def _same_board(game: Game) -> str:
     return f"go:size={game.board_shape[0]}" if game.name.startswith("go:") else game.name
 
 
-def _group(record: GameRecord) -> str:
+def group(record: GameRecord) -> str:
     """Games of one day between the same players stay together: openings are repeated within an event."""
     day = DAY.search(record.headers.get("date", "") + " " + record.headers.get("name", ""))
     players = sorted(record.players)
@@ -126,7 +134,7 @@ def _taught(game: Game, settings: RecordsSettings, seed: int) -> list[Taught]:
     return [Taught(g.actions, (2 * g.score - 1) * (1 if g.a_first else -1), str(i)) for i, g in enumerate(played)]
 
 
-def _hashed(text: str) -> float:
+def hashed(text: str) -> float:
     """`text` as a number in [0, 1), evenly spread and the same everywhere."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6]) / 2**48
 

@@ -1,0 +1,62 @@
+"""Boards in matplotlib figures: the game's own picture, with a number for every point laid over it as a colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs import Game
+from envs.render import picture, places
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+CELL = 40  # pixels of a point
+FADED = 0.65  # contrast that a board keeps under numbers
+COLOURS = "RdBu"  # red below zero, blue above: told apart by colour-blind people
+
+
+def draw(
+    axes: Axes,
+    game: Game,
+    state: np.void,
+    heat: NDArray[np.floating] | None = None,
+    *,
+    limit: float = 1.0,
+    marks: Iterable[int] = (),
+) -> None:
+    """Paint `state` into `axes`; `heat` [H, W] from -limit (red) over 0 (nothing) to limit (blue); `marks` are points.
+
+    Marks are flat indices of the board and are framed.
+    """
+    from matplotlib import colormaps
+    from matplotlib.patches import Rectangle
+
+    image = picture(game, state, cell=CELL)
+    axes.set_axis_off()
+    points = places(game, CELL)
+    if heat is None:
+        axes.imshow(image)
+    else:
+        # In pale grey, so that the only colours are those of the numbers.
+        grey = image.mean(axis=2)
+        axes.imshow(255 - FADED * (255 - grey), cmap="gray", vmin=0, vmax=255)
+        share = np.clip(heat / limit, -1, 1) if limit > 0 else np.zeros_like(heat)
+        for (x, y), s in zip(points.reshape(-1, 2), share.reshape(-1), strict=True):
+            colour = (*colormaps[COLOURS](0.5 + 0.4 * np.sign(s))[:3], 0.8 * abs(s) ** 0.7)
+            axes.add_patch(Rectangle((x - CELL / 2, y - CELL / 2), CELL, CELL, facecolor=colour, edgecolor="none"))
+    for mark in marks:
+        x, y = points.reshape(-1, 2)[mark]
+        axes.add_patch(
+            Rectangle((x - CELL / 2, y - CELL / 2), CELL, CELL, fill=False, edgecolor="#009000", linewidth=2.2)
+        )
+
+
+def point_of(game: Game, state: np.void, action: int) -> int | None:
+    """The flat index of the point where the stone of `action` comes to lie; None where it sets none (a pass)."""
+    batch = np.array([state], game.dtype)
+    last = int(game.step(batch, np.array([action]))["last"][0])
+    return last if last >= 0 else None

@@ -1,0 +1,210 @@
+"""Studies: what they compute is held against answers known beforehand; what they leave is whole and explained."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+import envs
+from agents.files import AgentFile, save_agent
+from agents.network import NetworkSettings
+from agents.search import SearchSettings
+from arena.cli import app
+from arena.study import blackbox, inspect, positions
+from arena.study.report import Report, new_figure
+from envs import records
+from envs.records import GameRecord
+
+pytest.importorskip("matplotlib", reason="the extra `study` is not installed")
+pytest.importorskip("captum", reason="the extra `study` is not installed")
+
+
+def quiet() -> Console:
+    return Console(file=io.StringIO())
+
+
+def agent(game: str = "connect_four", **settings: object) -> AgentFile:
+    """An agent that learned nothing."""
+    rules = envs.make(game)
+    network = NetworkSettings.model_validate({"blocks": 1, "channels": 8} | settings)
+    weights = dict(inspect.random_network(rules, network, 0).state_dict())
+    return AgentFile(rules, network, SearchSettings(), 4, weights, {"run": "none"})
+
+
+class Known(nn.Module):
+    """Answers that rest on three points and nothing else: log p = 2 x[0, 5, 3] - x[1, 5, 4] - 2, value = x[0, 4, 3] / 2."""
+
+    def forward(self, planes: Tensor, legal: Tensor, action: Tensor) -> Tensor:
+        log_policy = 2 * planes[:, 0, 5, 3] - planes[:, 1, 5, 4] - 2
+        return torch.stack([log_policy, planes[:, 0, 4, 3] / 2], dim=1)
+
+
+def known_question() -> blackbox.Question:
+    """First: d1, d2, c1 ...; the first player to move, so that plane 0 holds (5, 3), (4, 3) and plane 1 holds (5, 4)."""
+    game = envs.make("connect_four")
+    states = game.reset(1)
+    for action in (3, 4, 3, 2, 0, 6):
+        states = game.step(states, np.array([action]))
+    network = inspect.random_network(game, NetworkSettings(blocks=1, channels=4), 0)
+    (question,) = blackbox.ask(game, network, states)
+    return question
+
+
+@pytest.mark.parametrize("method", ["occlusion", "integrated gradients"])
+def test_maps_give_each_stone_what_it_adds(method: str) -> None:
+    question, answers = known_question(), Known()
+    move = blackbox.MAPS[method](answers, question, 0)
+    expected = np.zeros((6, 7))
+    expected[5, 3], expected[5, 4] = 2, -1
+    np.testing.assert_allclose(move, expected, atol=1e-5)
+    value = blackbox.MAPS[method](answers, question, 1)
+    np.testing.assert_allclose(value.sum(), 0.5, atol=1e-5)
+    assert value[4, 3] == pytest.approx(0.5)
+
+
+def test_saliency_is_the_size_of_the_slope() -> None:
+    found = blackbox.saliency(Known(), known_question(), 0)
+    assert found[5, 3] == pytest.approx(2)
+    assert found[5, 4] == pytest.approx(1)
+    assert np.count_nonzero(found) == 2
+
+
+def test_taking_off_the_stone_that_counts_first_makes_the_answer_fall_at_once() -> None:
+    question, answers = known_question(), Known()
+    assert len(question.stones) == 6
+    order = np.concatenate([[5 * 7 + 3], question.stones[question.stones != 5 * 7 + 3]])
+    fallen = blackbox.deletion(answers, question, order)
+    assert fallen[0, 0] == pytest.approx(np.exp(-1))
+    assert fallen[1, 0] == pytest.approx(np.exp(-3))
+    maps = blackbox.maps_of(answers, [question])
+    curves = blackbox.deletion_curves(answers, [question], maps, np.random.default_rng(0))
+    for answer in blackbox.ANSWERS:
+        assert curves["occlusion", answer].mean() < curves["random", answer].mean()
+
+
+def test_the_board_without_stones_is_the_start_but_for_the_side_to_move() -> None:
+    game = envs.make("connect_four")
+    states = game.step(game.reset(1), np.array([3]))
+    for action in (3, 2, 3, 5):
+        states = game.step(states, np.array([action]))
+    network = inspect.random_network(game, NetworkSettings(blocks=1, channels=4), 0)
+    (question,) = blackbox.ask(game, network, states)
+    assert question.state["to_play"] == 1
+    assert not question.empty[0, :2].any()
+    assert question.empty[0, 2].all()  # the second player is still to move
+
+
+def test_maps_agree_with_themselves_and_not_with_random_weights() -> None:
+    trained = agent()
+    network = inspect.load_network(trained)
+    own = positions.own_games(trained.game, inspect.evaluator(trained), 6, np.random.default_rng(0))
+    questions = blackbox.ask(trained.game, network, own.states[::7])
+    maps = blackbox.maps_of(inspect.Answers(network), questions)
+    assert min(blackbox.agreement(questions, maps, maps).values()) == pytest.approx(1)
+    other = inspect.random_network(trained.game, trained.network, 1)
+    found = blackbox.agreement(questions, maps, blackbox.maps_of(inspect.Answers(other), questions))
+    assert max(abs(value) for value in found.values()) < 0.7
+
+
+def test_attention_is_a_share_of_all_points_and_other_trunks_have_none() -> None:
+    game = envs.make("tictactoe")
+    planes = torch.from_numpy(game.observe(game.reset(2))).float()
+    seen = agent("tictactoe", trunk="transformer", blocks=2, attention_heads=2)
+    looks = inspect.attention(inspect.load_network(seen), planes)
+    assert [look.weights.shape for look in looks] == [(2, 2, 9, 9)] * 2
+    torch.testing.assert_close(looks[1].weights.sum(dim=3), torch.ones(2, 2, 9))
+    assert inspect.attention(inspect.load_network(agent("tictactoe")), planes) == []
+
+
+def test_own_games_end_and_results_are_for_the_side_to_move() -> None:
+    game = envs.make("connect_four")
+    found = positions.own_games(game, inspect.evaluator(agent()), 5, np.random.default_rng(1))
+    assert len(found.records) == 5
+    for i, record in enumerate(found.records):
+        mine = found.number == i
+        line = records.replay(record, game)
+        np.testing.assert_array_equal(found.states[mine], line[:-1])
+        last = game.returns(line[-1:])[0]  # for the player who did not move last
+        assert found.result[mine][-1] == -last
+
+
+def test_recorded_positions_are_those_of_the_file(tmp_path: Path) -> None:
+    game = envs.make("connect_four")
+    won = GameRecord("connect_four", (3, 2, 3, 2, 3, 2, 3), 1.0, headers={"date": "2026-01-01"})
+    unknown = GameRecord("connect_four", (0, 1), None)
+    records.write(tmp_path / "games.moves", [won, unknown])
+    found = positions.recorded(game, tmp_path, count=1000, rng=np.random.default_rng(0))
+    assert found.action.tolist() == [3, 2, 3, 2, 3, 2, 3, 0, 1]
+    assert found.result[:7].tolist() == [1, -1, 1, -1, 1, -1, 1]
+    assert np.isnan(found.result[7:]).all()
+    assert found.phase[:7].tolist() == [0, 0, 0, 1, 1, 2, 2]
+
+
+def test_a_report_is_one_page_with_everything_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    report = Report(tmp_path / "r", "A <title>", quiet())
+    figure = new_figure(2, 2)
+    figure.subplots().plot([0, 1])
+    report.picture("line", figure, "A line", "it rises")
+    report.table("numbers", [{"name": "a&b", "n": 1200, "x": 0.5, "y": None}], "Numbers", "of all kinds")
+    report.figures({"blackbox/deletion/occlusion_move": -0.1})
+    report.finish({"seed": 0})
+    page = (tmp_path / "r" / "index.html").read_text()
+    assert "A &lt;title&gt;" in page
+    assert "a&amp;b" in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    with (tmp_path / "r" / "numbers.csv").open() as file:
+        assert list(csv.DictReader(file)) == [{"name": "a&b", "n": "1200", "x": "0.5", "y": ""}]
+    row = json.loads((tmp_path / "r" / "metrics.jsonl").read_text())
+    assert row["pictures"] == ["line.png"]
+    assert row["tables"] == ["numbers.csv"]
+    Report(tmp_path / "r", "again", quiet())  # takes the place of the first
+    assert not (tmp_path / "r" / "numbers.csv").exists()
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="--out"):
+        Report(tmp_path, "A study", quiet())
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_pictures_and_tables_reach_the_offline_run(tmp_path: Path) -> None:
+    report = Report(tmp_path / "r", "A study", quiet())
+    figure = new_figure(1, 1)
+    report.picture("empty", figure, "Nothing", "nothing")
+    report.table("one", [{"name": "a", "x": 1}], "One", "row")
+    report.finish({"seed": 0})
+    media = [path.name for path in (tmp_path / "r").glob("wandb/offline-run-*/files/media/**/*.*")]
+    assert any(name.startswith("empty") for name in media)
+    assert any(name.startswith("one") for name in media)
+
+
+def run(*arguments: object) -> str:
+    """What `arena study ...` prints."""
+    done = CliRunner().invoke(app, ["study", *map(str, arguments)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture
+def agent_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    save_agent(tmp_path / "agent.safetensors", agent())
+    return tmp_path / "agent.safetensors"
+
+
+def test_blackbox(agent_path: Path, tmp_path: Path) -> None:
+    run("blackbox", agent_path, "--positions", 6, "--out", tmp_path / "r")
+    names = {path.name for path in (tmp_path / "r").iterdir()}
+    assert {"index.html", "move.png", "value.png", "deletion.png", "deletion.csv", "sanity.csv"} <= names
