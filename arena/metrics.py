@@ -85,6 +85,13 @@ METRICS = (
     Metric(
         "blackbox/deletion/*", "", "Area under the answer's curve as stones go in this method's order, less random."
     ),
+    Metric("bias/top1", "share", "Recorded moves that are the policy's first choice."),
+    Metric("bias/value_mse", "", "Mean squared error of the value against the recorded result."),
+    Metric("bias/lean", "", "Mean value less mean result, for the side to move: above 0 it hopes for too much."),
+    Metric("bias/calibration", "", "Expected calibration error of the value, ten bins."),
+    Metric(
+        "bias/spread/*", "share", "Largest less smallest top 1 among the groups of this theme: colour, phase, rank."
+    ),
     Metric("blackbox/sanity/*", "", "Rank correlation of this method's maps with those of random weights; 0 is sane."),
 )
 

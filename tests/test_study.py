@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 import envs
+from agents.evaluators import Evaluation, uniform
 from agents.files import AgentFile, save_agent
 from agents.network import NetworkSettings
 from agents.search import SearchSettings
 from arena.cli import app
-from arena.study import blackbox, inspect, positions
+from arena.study import bias, blackbox, inspect, positions
 from arena.study.report import Report, new_figure
 from envs import records
 from envs.records import GameRecord
@@ -150,6 +151,68 @@ def test_recorded_positions_are_those_of_the_file(tmp_path: Path) -> None:
     assert found.phase[:7].tolist() == [0, 0, 0, 1, 1, 2, 2]
 
 
+def some_positions(n: int, results: list[float]) -> positions.Positions:
+    """n positions of one Connect Four game each, the first player's ply 0, with move 0."""
+    game = envs.make("connect_four")
+    lines = [GameRecord("connect_four", (0, 1, 2)) for _ in range(n)]
+    number = np.arange(n)
+    return positions.Positions(game, game.reset(n), np.zeros(n, np.int64), np.array(results, np.float32), number, lines)
+
+
+def test_an_agent_is_judged_by_what_was_played_and_who_won() -> None:
+    priors = np.array([[0.4, 0.3, 0.1, 0.1, 0.05, 0.05, 0], [0.01, 0.4, 0.2, 0.2, 0.1, 0.09, 0]], np.float32)
+    judged = bias.judge(Evaluation(priors, np.array([0.5, -0.5], np.float32)), some_positions(2, [1.0, 1.0]))
+    assert judged.top1.tolist() == [1, 0]
+    assert judged.top5.tolist() == [1, 0]
+    assert judged.error.tolist() == [0.25, 2.25]
+
+
+def test_calibration_error_is_nothing_for_a_prophet_and_the_gap_for_a_boaster() -> None:
+    result = np.array([1.0, -1.0, 1.0, 1.0])
+    assert bias.calibration_error(result, result) == 0
+    assert bias.calibration_error(np.full(4, 0.9), result) == pytest.approx(0.4)
+    half_known = np.array([1.0, np.nan])
+    assert bias.calibration_error(np.array([1.0, -1.0]), half_known) == 0
+
+
+def test_positions_of_one_game_are_no_independent_observations() -> None:
+    x = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
+    apart = bias.clustered_mean(x, np.arange(8))
+    together = bias.clustered_mean(x, np.repeat([0, 1], 4))
+    assert apart.value == together.value == 0.5
+    assert together.error == pytest.approx(2 * apart.error)
+
+
+def test_turned_boards_have_the_answers_of_the_board_turned() -> None:
+    """A network with weights that cannot tell left from right would answer alike; this one does not, and that is seen."""
+    trained = agent()
+    game = trained.game
+    states = game.step(game.reset(1), np.array([1]))
+    mirror = game.step(game.reset(1), np.array([5]))
+    seen = bias.turned(game, trained, states)
+    direct = inspect.evaluator(trained)(mirror)
+    np.testing.assert_allclose(seen.priors[1, 0], direct.priors[0, ::-1], rtol=1e-4)
+    np.testing.assert_allclose(seen.values[1], direct.values, rtol=1e-4)
+
+
+def test_groups_are_those_of_the_player_to_move() -> None:
+    game = envs.make("connect_four")
+    lines = [GameRecord("connect_four", (0, 1), 1.0, headers={"first_rank": "9p", "second_rank": "25k", "source": "x"})]
+    start, after = game.reset(60), game.step(game.reset(60), np.zeros(60, np.int64))
+    found = positions.Positions(
+        game,
+        np.concatenate([start, after]),
+        np.zeros(120, np.int64),
+        np.ones(120, np.float32),
+        np.zeros(120, np.int64),
+        lines,
+    )
+    ranks = dict(bias.groups(found)["rank"])
+    assert np.flatnonzero(ranks["professional"]).tolist() == list(range(60))
+    assert np.flatnonzero(ranks["20-30 kyu"]).tolist() == list(range(60, 120))
+    assert "source" not in bias.groups(found)  # one source cannot be compared with any
+
+
 def test_a_report_is_one_page_with_everything_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     report = Report(tmp_path / "r", "A <title>", quiet())
@@ -208,3 +271,19 @@ def test_blackbox(agent_path: Path, tmp_path: Path) -> None:
     run("blackbox", agent_path, "--positions", 6, "--out", tmp_path / "r")
     names = {path.name for path in (tmp_path / "r").iterdir()}
     assert {"index.html", "move.png", "value.png", "deletion.png", "deletion.csv", "sanity.csv"} <= names
+
+
+@pytest.fixture
+def games_path(tmp_path: Path) -> Path:
+    """Sixty random games of Connect Four."""
+    game = envs.make("connect_four")
+    found = positions.own_games(game, uniform(game), 60, np.random.default_rng(0))
+    records.write(tmp_path / "games.moves", found.records)
+    return tmp_path / "games.moves"
+
+
+def test_bias(agent_path: Path, games_path: Path, tmp_path: Path) -> None:
+    shown = run("bias", agent_path, "--records", games_path, "--positions", 600, "--out", tmp_path / "r")
+    assert "colour: second player" in shown
+    names = {path.name for path in (tmp_path / "r").iterdir()}
+    assert {"index.html", "groups.png", "groups.csv", "calibration.png", "symmetry.csv"} <= names

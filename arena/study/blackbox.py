@@ -33,7 +33,7 @@ from agents.files import AgentFile
 from agents.network import PolicyValueNetwork
 from arena.study.boards import draw, point_of
 from arena.study.inspect import Answers, attention, load_network, random_network
-from arena.study.report import Report, Row, missing, new_figure
+from arena.study.report import Measured, Report, Row, missing, new_figure
 from envs import Game, States
 
 if TYPE_CHECKING:
@@ -288,14 +288,13 @@ def _report_deletion(report: Report, curves: dict[tuple[str, str], NDArray[np.fl
         random = curves["random", answer].mean(axis=1)
         for name in METHODS:
             less = curves[name, answer].mean(axis=1) - random
-            error = 1.96 * less.std(ddof=1) / np.sqrt(len(less)) if len(less) > 1 else None
+            error = 1.96 * less.std(ddof=1) / np.sqrt(len(less)) if len(less) > 1 else np.nan
             row: Row = {
                 "method": name,
                 "answer": answer,
                 "area": float(curves[name, answer].mean()),
                 "random": float(random.mean()),
-                "change": float(less.mean()),
-                "±": float(error) if error is not None else None,
+                "change": Measured(float(less.mean()), float(error)),
                 "faster in": float((less < 0).mean()),
             }
             rows.append(row)

@@ -66,6 +66,33 @@ def blackbox(
     report.finish(_config(theme="blackbox", agent=agent, records=records, positions=positions, seed=seed))
 
 
+@study.command()
+def bias(
+    agent: Agent,
+    records: Records,
+    positions: Annotated[int, typer.Option(min=100, help="positions measured on")] = 20_000,
+    held_out: HeldOut = 0.0,
+    out: Out = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure policy and value by colour, symmetry, game phase, player rank and source of the records."""
+    import numpy as np
+
+    from agents.files import find_agent, load_agent
+    from arena.study import bias as theme
+    from arena.study import positions as source
+
+    loaded = load_agent(find_agent(agent))
+    report = _report(out, "bias", agent, f"For whom is it better? {agent} ({loaded.game.name})")
+    rng = np.random.default_rng(seed)
+    found = source.recorded(
+        loaded.game, records, count=positions, rng=rng, held_out=held_out, games=0, note=report.note
+    )
+    theme.study(loaded, found, report, seed=seed)
+    options = {"agent": agent, "records": records, "positions": len(found), "held_out": held_out, "seed": seed}
+    report.finish(_config(theme="bias", **options))
+
+
 def _config(**options: Any) -> dict[str, Any]:
     """What a study was given, as text and numbers."""
     return {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}

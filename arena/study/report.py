@@ -9,8 +9,9 @@ import io
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 PAGE = "index.html"
 DPI = 110  # of the pictures
-Row = Mapping[str, str | int | float | None]
+WIDTH = 110  # letters of a table where nobody looks on: in a pipe
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2.2rem } img { max-width: 100%; height: auto }
@@ -32,6 +33,17 @@ th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right
 th:first-child, td:first-child { text-align: left } th { border-bottom: 2px solid #888; font-weight: 600 }
 p { max-width: 46rem }
 """
+
+
+class Measured(NamedTuple):
+    """A mean and half its 95% interval: one cell of a table, two columns of its file."""
+
+    value: float
+    error: float
+
+
+Cell = str | int | float | Measured | None
+Row = Mapping[str, Cell]
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -59,6 +71,8 @@ class Report:
         folder.mkdir(parents=True)
         write_atomically(folder / PAGE, b"unfinished\n")  # a study that was stopped may be made again
         self.folder, self.title, self._console = folder, title, console
+        if not console.is_terminal:
+            console.width = WIDTH
         self._body: list[str] = []
         self._pictures: list[str] = []
         self._tables: list[str] = []
@@ -87,16 +101,17 @@ class Report:
     def table(self, name: str, rows: Sequence[Row], title: str, caption: str) -> None:
         """Write `rows`, which have the same keys, to NAME.csv, and show them. None is an empty cell."""
         columns = list(rows[0])
+        flat = [_flat(row) for row in rows]
         text = io.StringIO(newline="")
-        writer = csv.DictWriter(text, columns)
+        writer = csv.DictWriter(text, list(flat[0]))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(flat)
         write_atomically(self.folder / f"{name}.csv", text.getvalue().encode())
         self._tables.append(f"{name}.csv")
         shown = [[_cell(row[column]) for column in columns] for row in rows]
-        table = Table(title=escape(title))
+        table = Table(title=escape(title), box=SIMPLE_HEAD)
         for i, column in enumerate(columns):
-            table.add_column(escape(column), justify="left" if i == 0 else "right", no_wrap=i == 0)
+            table.add_column(escape(column), justify="left" if i == 0 else "right", no_wrap=i > 0)
         for line in shown:
             table.add_row(*map(escape, line))
         self._console.print(table)
@@ -139,9 +154,25 @@ class Report:
         self.note(f"report: {self.folder / PAGE}")
 
 
-def _cell(value: str | int | float | None) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.3f}" if abs(value) < 100 else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int) else value
+def _flat(row: Row) -> dict[str, str | int | float | None]:
+    """The row as its file holds it, a measured cell in two columns."""
+    flat: dict[str, str | int | float | None] = {}
+    for column, cell in row.items():
+        if isinstance(cell, Measured):
+            flat |= {column: cell.value, f"{column} ±": cell.error}
+        else:
+            flat[column] = cell
+    return flat
+
+
+def _cell(cell: Cell) -> str:
+    match cell:
+        case None:
+            return ""
+        case Measured(value, error):
+            return f"{_cell(value)} ±{_cell(error)}"
+        case float():
+            return f"{cell:.3f}" if abs(cell) < 100 else f"{cell:,.0f}"
+        case int():
+            return f"{cell:,}"
+    return cell
