@@ -85,6 +85,7 @@ METRICS = (
     Metric(
         "blackbox/deletion/*", "", "Area under the answer's curve as stones go in this method's order, less random."
     ),
+    Metric("neighbours/*", "share", "Of the ten nearest positions by this embedding: same phase, result or next move."),
     Metric("bias/top1", "share", "Recorded moves that are the policy's first choice."),
     Metric("bias/value_mse", "", "Mean squared error of the value against the recorded result."),
     Metric("bias/lean", "", "Mean value less mean result, for the side to move: above 0 it hopes for too much."),

@@ -21,7 +21,7 @@ from agents.files import AgentFile, save_agent
 from agents.network import NetworkSettings
 from agents.search import SearchSettings
 from arena.cli import app
-from arena.study import bias, blackbox, inspect, positions
+from arena.study import bias, blackbox, inspect, neighbours, positions
 from arena.study.report import Report, new_figure
 from envs import records
 from envs.records import GameRecord
@@ -213,6 +213,31 @@ def test_groups_are_those_of_the_player_to_move() -> None:
     assert "source" not in bias.groups(found)  # one source cannot be compared with any
 
 
+def test_nearest_positions_are_the_nearest_of_other_games() -> None:
+    vectors = np.array([[0.0], [0.1], [5.0], [0.3], [6.0], [-1.0]], np.float32)
+    number = np.array([0, 0, 1, 1, 2, 2])
+    found = neighbours.nearest(vectors, np.array([0, 4]), number, 2)
+    assert found.tolist() == [[3, 5], [2, 3]]
+    with pytest.raises(ValueError, match="more records"):
+        neighbours.nearest(vectors, np.array([0]), number, 5)
+
+
+def test_distance_of_boards_is_the_points_that_differ() -> None:
+    game = envs.make("connect_four")
+    a = game.step(game.step(game.reset(1), np.array([3])), np.array([3]))
+    b = game.step(game.step(game.reset(1), np.array([3])), np.array([2]))
+    x, y = neighbours.stones(game, np.concatenate([a, b]))
+    assert ((x - y) ** 2).sum() == 2
+    assert x.sum() == 2
+
+
+def test_precision_counts_what_is_alike() -> None:
+    found = some_positions(4, [1.0, 1.0, -1.0, float("nan")])
+    shares = neighbours.precision(found, np.array([0]), np.array([[1, 2, 3]]))
+    assert shares["result"].tolist() == [0.5]  # of the two that are known
+    assert shares["phase"].tolist() == shares["next move"].tolist() == [1.0]
+
+
 def test_a_report_is_one_page_with_everything_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     report = Report(tmp_path / "r", "A <title>", quiet())
@@ -287,3 +312,13 @@ def test_bias(agent_path: Path, games_path: Path, tmp_path: Path) -> None:
     assert "colour: second player" in shown
     names = {path.name for path in (tmp_path / "r").iterdir()}
     assert {"index.html", "groups.png", "groups.csv", "calibration.png", "symmetry.csv"} <= names
+
+
+def test_neighbours(agent_path: Path, games_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "PRETRAINING", 2)
+    monkeypatch.setattr(neighbours, "TUNING", 2)
+    options = ("--records", games_path, "--positions", 600, "--queries", 20, "--out", tmp_path / "r")
+    shown = run("neighbours", agent_path, *options)
+    assert "trunk of agent" in shown
+    names = {path.name for path in (tmp_path / "r").iterdir()}
+    assert {"index.html", "precision.csv", "nearest-board.png", "nearest-trunk-of-agent.png"} <= names

@@ -24,16 +24,24 @@ HeldOut = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="of every random draw")]
 
 
-def _report(out: Path | None, theme: str, subject: Path | str, title: str) -> Report:
+def _report(out: Path | None, theme: str, subject: Path, title: str) -> Report:
     """The report of `theme` on `subject`, in `out` or in a folder named after both."""
     from rich.console import Console
 
     from arena.study.report import Report
 
-    subject = Path(subject)
-    names = [part for part in subject.resolve().parts[-3:] if part not in ("agents", "runs", "data")]
-    name = "-".join(names[-2:]).split(".")[0]
-    return Report(out or Path("runs") / "study" / f"{theme}-{name}", title, Console(emoji=False))
+    folder = out or Path("runs") / "study" / f"{theme}-{_name(subject)}"
+    return Report(folder, title, Console(emoji=False))
+
+
+def _name(path: Path) -> str:
+    """A short name of an agent or of records: that of the run as well where the file's own says little.
+
+    >>> [_name(Path(text)) for text in ("runs/go9/agents/000040.safetensors", "runs/go9", "games.sgf.gz")]
+    ['go9-000040', 'go9', 'games']
+    """
+    stem = path.name.split(".")[0]
+    return f"{path.parent.parent.name}-{stem}" if path.parent.name == "agents" else stem
 
 
 @study.command()
@@ -91,6 +99,36 @@ def bias(
     theme.study(loaded, found, report, seed=seed)
     options = {"agent": agent, "records": records, "positions": len(found), "held_out": held_out, "seed": seed}
     report.finish(_config(theme="bias", **options))
+
+
+@study.command()
+def neighbours(
+    agents: Annotated[list[Path], typer.Argument(metavar="AGENT...", help="agent files or runs' folders, of one game")],
+    records: Records,
+    positions: Annotated[int, typer.Option(min=100, help="positions in the index")] = 20_000,
+    queries: Annotated[int, typer.Option(min=10, help="positions among them that are asked about")] = 2000,
+    held_out: HeldOut = 0.0,
+    out: Out = None,
+    seed: Seed = 0,
+) -> None:
+    """Find recorded positions that a network holds to be alike; what was played there and who won."""
+    import numpy as np
+
+    from agents.files import find_agent, load_agent
+    from arena.study import neighbours as theme
+    from arena.study import positions as source
+
+    loaded = {_name(path): load_agent(find_agent(path)) for path in agents}
+    game = loaded[_name(agents[0])].game
+    for path in agents:
+        if loaded[_name(path)].game.name != game.name:
+            raise ValueError(f"{path} plays {loaded[_name(path)].game.name}, not {game.name} as {agents[0]} does")
+    report = _report(out, "neighbours", agents[0], f"What is alike? Positions of {game.name}")
+    rng = np.random.default_rng(seed)
+    found = source.recorded(game, records, count=positions, rng=rng, held_out=held_out, games=0, note=report.note)
+    theme.study(loaded, found, report, queries=queries, seed=seed)
+    given = {"agents": ", ".join(map(str, agents)), "records": records, "positions": len(found), "queries": queries}
+    report.finish(_config(theme="neighbours", **given, held_out=held_out, seed=seed))
 
 
 def _config(**options: Any) -> dict[str, Any]:

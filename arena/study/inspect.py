@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from agents.evaluators import Evaluation, Evaluator
@@ -95,14 +94,3 @@ def _inputs(modules: list[SelfAttention]) -> Iterator[list[Tensor]]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-@torch.inference_mode()
-def features(agent: AgentFile, states: States) -> NDArray[np.float32]:
-    """[B, C] the trunk's features, their mean over the board: an embedding of each position."""
-    network = load_network(agent)
-    parts = []
-    for i in range(0, len(states), BATCH):
-        planes = torch.from_numpy(agent.game.observe(states[i : i + BATCH])).float()
-        parts.append(network.trunk(planes).mean(dim=(2, 3)).numpy())
-    return np.concatenate(parts).astype(np.float32)
