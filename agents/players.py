@@ -8,6 +8,7 @@
     mcts:1000         Monte-Carlo tree search with random rollouts, 1000 simulations a move
     solver            exact: Connect Four and tic-tac-toe
     champion          the trained agent that comes with the package: Connect Four and Go 9x9; champion:800 searches more
+    gtp:COMMAND       a Go program that speaks GTP: "gtp:gnugo --mode gtp --level 10"
     PATH              a trained agent: its file, or a run's folder (the newest agent in it)
     PATH:800          the same with 800 simulations a move; PATH:0 plays its raw policy
 """
@@ -53,7 +54,7 @@ class Forfeit(Exception):  # noqa: N818  # no error of the program: a player's w
         self.losses, self.actions = dict(losses), actions
 
 
-BUILT_IN = ("random", "greedy", "minimax:DEPTH", "mcts:SIMULATIONS", "solver", "champion")
+BUILT_IN = ("random", "greedy", "minimax:DEPTH", "mcts:SIMULATIONS", "solver", "champion", "gtp:COMMAND")
 CHAMPIONS = Path(__file__).parent / "data"  # one agent file a game; RESULTS.md says how each was trained
 # Uniform priors: P sqrt(N) / (1 + n) explores like UCT when c is a few times larger than for a learned policy. On the
 # Connect Four yardstick c = 2, 4 and 8 keep the value equally often (90 to 91%), 1 less (89%).
@@ -149,6 +150,10 @@ def make_player(game: Game, spec: str, *, seed: int = 0) -> Player:
     if name == "mcts":
         simulations = _number(spec, number, "mcts:1000")
         return SearchPlayer(game, rollouts(game, seed), ROLLOUT_SEARCH, simulations, leaves=1)
+    if name == "gtp":
+        from agents.gtp_player import GTPPlayer
+
+        return GTPPlayer(game, number)
     if name == "solver":
         return _solver(game)
     if name == "champion":
