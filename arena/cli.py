@@ -304,6 +304,7 @@ def bench(
     config: Annotated[str, typer.Argument(help="a YAML file, or the name of one in configs/")] = "connect_four",
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
     seconds: Annotated[float, typer.Option(help="of each measurement")] = 5.0,
+    json: Annotated[bool, typer.Option("--json", help="the figures as JSON")] = False,
 ) -> None:
     """Measure this machine: network, search and self-play side by side."""
     from rich.console import Console
@@ -312,4 +313,5 @@ def bench(
     from arena.config import Config
     from arena.settings import find_config, load
 
-    measure(load(Config, find_config(config), overrides or []), seconds=seconds, console=Console(emoji=False))
+    experiment = load(Config, find_config(config), overrides or [])
+    measure(experiment, seconds=seconds, console=Console(emoji=False, stderr=json), as_json=json)

@@ -159,11 +159,20 @@ def resolve_count(settings: WorkerSettings, runtime: RuntimeSettings, slots: int
 
 
 def resolve_runtime(
-    game: Game, network: NetworkSettings, runtime: RuntimeSettings, workers: WorkerSettings, slots: int
+    game: Game,
+    network: NetworkSettings,
+    runtime: RuntimeSettings,
+    workers: WorkerSettings,
+    slots: int,
+    *,
+    again: bool = False,
 ) -> RuntimeSettings:
-    """`runtime` with every "auto" decided: what is fastest for one worker, with its share of slots and threads."""
+    """`runtime` with every "auto" decided: what is fastest for one worker, with its share of slots and threads.
+
+    `again` measures what is remembered from before.
+    """
     count = resolve_count(workers, runtime, slots).count
-    chosen = resolve(game, network, _share_of_threads(runtime, count), slots // count)
+    chosen = resolve(game, network, _share_of_threads(runtime, count), slots // count, again=again)
     return chosen.model_copy(update={"threads": runtime.threads})
 
 

@@ -166,7 +166,7 @@ class RolloutPolicy:
         made = playouts.rollout(
             self._stones(states),
             np.ascontiguousarray(states["to_play"]),
-            np.asarray(states["last"], np.int16),
+            np.ascontiguousarray(states["last"], np.int16),
             passed,
             self.game.legal(states),
             seeds,
@@ -186,7 +186,7 @@ class RolloutPolicy:
         legal = self.game.legal(states)
         out = np.zeros(legal.shape, np.float32)
         colours = (1 - 2 * states["to_play"]).astype(np.int8)
-        last = np.asarray(states["last"], np.int16)
+        last = np.ascontiguousarray(states["last"], np.int16)
         board, points = new_board(self.game.size), self.game.size**2
         learning.probabilities_of(
             self._stones(states), colours, last, legal, board, *self.tables, self.weights, out[:, :points]
