@@ -85,6 +85,10 @@ METRICS = (
     Metric(
         "blackbox/deletion/*", "", "Area under the answer's curve as stones go in this method's order, less random."
     ),
+    Metric("generate/legal_boards", "share", "Boards sampled from the variational auto-encoder that the rules allow."),
+    Metric("generate/bound", "nats", "Evidence lower bound of held-out boards, a board."),
+    Metric("generate/next_move_top1/*", "share", "Held-out moves that this recurrent network finds most likely."),
+    Metric("generate/legal_moves/*", "share", "Probability that a move drawn from this network is legal."),
     Metric("neighbours/*", "share", "Of the ten nearest positions by this embedding: same phase, result or next move."),
     Metric("bias/top1", "share", "Recorded moves that are the policy's first choice."),
     Metric("bias/value_mse", "", "Mean squared error of the value against the recorded result."),

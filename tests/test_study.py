@@ -21,7 +21,7 @@ from agents.files import AgentFile, save_agent
 from agents.network import NetworkSettings
 from agents.search import SearchSettings
 from arena.cli import app
-from arena.study import bias, blackbox, inspect, neighbours, positions
+from arena.study import bias, blackbox, generate, inspect, legal, neighbours, positions
 from arena.study.report import Report, new_figure
 from envs import records
 from envs.records import GameRecord
@@ -238,6 +238,53 @@ def test_precision_counts_what_is_alike() -> None:
     assert shares["phase"].tolist() == shares["next move"].tolist() == [1.0]
 
 
+def stones_of(*rows: str) -> np.ndarray:
+    """[1, 2, H, W] from rows of X (first), O (second) and . (empty)."""
+    return np.array([[[[c == who for c in row] for row in rows] for who in "XO"]])
+
+
+@pytest.mark.parametrize(
+    ("game", "rows", "fine"),
+    [
+        ("go5", (".XO..", "XO.O.", ".XO..", ".....", "....."), True),
+        ("go5", (".X...", "XOX..", ".X...", ".....", "....."), False),  # a white stone without a liberty
+        ("go5", ("XX...", "OO...", ".....", ".....", "....."), True),
+        ("go5", ("XXO..", "OOO..", ".....", ".....", "....."), False),  # two black ones
+        ("connect_four", (".......",) * 5 + ("X.O.X..",), True),
+        ("connect_four", (".......",) * 5 + ("X.X....",), False),  # out of turn
+        ("connect_four", (".......",) * 4 + ("X......", "......O"), False),  # in the air
+        ("connect_four", (".......",) * 4 + ("OOOO...", "XXXX..."), False),  # both have won
+    ],
+)
+def test_boards_are_judged_as_by_the_rules(game: str, rows: tuple[str, ...], fine: bool) -> None:
+    assert legal.legal_boards(envs.make(game), stones_of(*rows)).tolist() == [fine]
+
+
+def test_two_stones_on_a_point_are_illegal() -> None:
+    board = stones_of("X....", ".....", ".....", ".....", ".....")
+    board[0, 1, 0, 0] = True
+    assert not legal.legal_boards(envs.make("go5"), board)[0]
+
+
+@pytest.mark.parametrize("game", ["go5", "connect_four"])
+def test_boards_of_played_games_are_legal(game: str) -> None:
+    rules = envs.make(game)
+    found = positions.own_games(rules, uniform(rules), 20, np.random.default_rng(3))
+    stones = generate.board_rows(found).numpy().astype(bool).reshape(-1, 2, *rules.board_shape)
+    assert legal.legal_boards(rules, stones).all()
+
+
+def test_continued_games_are_legal_and_a_learned_game_is_continued_as_it_was() -> None:
+    game = envs.make("connect_four")
+    line = (3, 3, 3, 3, 2, 4, 5, 1, 0, 6, 2, 2)
+    model = generate.learn_games(game, [line], "gru", 150, 0)
+    known = generate.foretell(game, model, [line])
+    assert known.legal > 0.95
+    (added,) = generate.continue_games(game, model, [line[:6]], 6, torch.Generator().manual_seed(0))
+    mirrored = [6 - a for a in line[6:]]
+    assert added in (list(line[6:]), mirrored)
+
+
 def test_a_report_is_one_page_with_everything_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     report = Report(tmp_path / "r", "A <title>", quiet())
@@ -322,3 +369,11 @@ def test_neighbours(agent_path: Path, games_path: Path, tmp_path: Path, monkeypa
     assert "trunk of agent" in shown
     names = {path.name for path in (tmp_path / "r").iterdir()}
     assert {"index.html", "precision.csv", "nearest-board.png", "nearest-trunk-of-agent.png"} <= names
+
+
+def test_generate(agent_path: Path, games_path: Path, tmp_path: Path) -> None:
+    options = ("--records", games_path, "--game", "connect_four", "--board-steps", 20, "--game-steps", 5)
+    shown = run("generate", *options, "--out", tmp_path / "r")
+    assert "sampled from the auto-encoder" in shown
+    names = {path.name for path in (tmp_path / "r").iterdir()}
+    assert {"index.html", "boards.csv", "games.csv", "samples.png", "between.png", "continued.png"} <= names

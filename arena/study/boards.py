@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import Game
-from envs.render import picture, places
+from envs.render import BLACK, RED, SKY, WHITE, YELLOW, kind_of, picture, places
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 CELL = 40  # pixels of a point
 FADED = 0.65  # contrast that a board keeps under numbers
 COLOURS = "RdBu"  # red below zero, blue above: told apart by colour-blind people
+
+STONES = {"connect_four": (YELLOW, RED), "hex": (RED, SKY)}  # of games whose stones are not black and white
 
 
 def draw(
@@ -60,3 +62,21 @@ def point_of(game: Game, state: np.void, action: int) -> int | None:
     batch = np.array([state], game.dtype)
     last = int(game.step(batch, np.array([action]))["last"][0])
     return last if last >= 0 else None
+
+
+def draw_stones(
+    axes: Axes, game: Game, first: NDArray[np.floating], second: NDArray[np.floating], *, faintest: float = 0.1
+) -> None:
+    """Paint stones on the empty board, as solid as they are likely: `first` and `second` [H, W] in [0, 1]."""
+    from matplotlib.patches import Circle
+
+    axes.imshow(picture(game, game.reset(1)[0], cell=CELL))
+    axes.set_axis_off()
+    colours = STONES.get(kind_of(game)[0], (BLACK, WHITE))
+    for shares, colour in zip((first, second), colours, strict=True):
+        face = tuple(part / 255 for part in colour)
+        for (x, y), share in zip(places(game, CELL).reshape(-1, 2), shares.reshape(-1), strict=True):
+            if share >= faintest:
+                axes.add_patch(
+                    Circle((x, y), 0.42 * CELL, facecolor=face, edgecolor="black", linewidth=0.4, alpha=float(share))
+                )

@@ -131,6 +131,32 @@ def neighbours(
     report.finish(_config(theme="neighbours", **given, held_out=held_out, seed=seed))
 
 
+@study.command()
+def generate(
+    records: Records,
+    game: Annotated[str, typer.Option(metavar="GAME", help="the game and board of the records")] = "go9",
+    positions: Annotated[int, typer.Option(min=100, help="boards learned from")] = 40_000,
+    board_steps: Annotated[int, typer.Option(min=1, help="steps of the auto-encoder")] = 2000,
+    game_steps: Annotated[int, typer.Option(min=1, help="steps of each recurrent network")] = 800,
+    out: Out = None,
+    seed: Seed = 0,
+) -> None:
+    """Make up positions by a variational auto-encoder and continue games by GRU and LSTM; count what is legal."""
+    import numpy as np
+
+    import envs
+    from arena.study import generate as theme
+    from arena.study import positions as source
+
+    rules = envs.make(game)
+    report = _report(out, "generate", records, f"Made up: positions and games of {rules.name}")
+    rng = np.random.default_rng(seed)
+    found = source.recorded(rules, records, count=positions, rng=rng, games=0, note=report.note)
+    theme.study(found, report, theme.Sizes(board_steps, game_steps), seed=seed)
+    given = {"game": rules.name, "records": records, "positions": len(found)}
+    report.finish(_config(theme="generate", **given, board_steps=board_steps, game_steps=game_steps, seed=seed))
+
+
 def _config(**options: Any) -> dict[str, Any]:
     """What a study was given, as text and numbers."""
     return {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
