@@ -300,6 +300,17 @@ def records(
 
 
 @app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="folder of a run")],
+    out: Annotated[Path | None, typer.Option(help="the file to write; else report.html in the run's folder")] = None,
+) -> None:
+    """Write a run as one HTML page: ratings, losses, scores, sample games."""
+    from arena.report.page import write
+
+    print(write(run, out))
+
+
+@app.command()
 def bench(
     config: Annotated[str, typer.Argument(help="a YAML file, or the name of one in configs/")] = "connect_four",
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,

@@ -28,6 +28,7 @@ from arena.learner import Learner
 from arena.match import PlayedGame
 from arena.progress import Progress
 from arena.replay import Replay, Samples
+from arena.report import games as sample
 from arena.selfplay import SelfPlayStats
 from arena.settings import dump
 from arena.tracking import Board, Tracker
@@ -223,6 +224,7 @@ class Run:
         assessment = rater.assess(
             self.game, name, player, opponents, settings, rng, final=final, progress=self.progress.advance
         )
+        sample.save(self.folder, name, sample_games(assessment))
         self.results += assessment.results
         self.rated.append(name)
         challenged = self._challenge(name, player, iteration)
@@ -328,6 +330,15 @@ def make_workers(config: Config) -> Workers:
     """The workers of a resolved config."""
     whole = Job(config.game, config.network, config.runtime, config.search, config.selfplay, config.workers.cache)
     return Threads(jobs(whole, config.workers.count))
+
+
+def sample_games(assessment: rater.Assessment) -> list[sample.SampleGame]:
+    """A rating game against each opponent."""
+    opponents = [r.b for r in assessment.results]
+    return [
+        sample.SampleGame(opponent, played.a_first, played.score, list(played.actions))
+        for opponent, played in zip(opponents, assessment.samples, strict=True)
+    ]
 
 
 def league_figures(met: league.LeagueGames) -> dict[str, float]:

@@ -1,0 +1,122 @@
+"""A run's page: it holds what was measured, and its viewer steps through the games in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import arena.train as training
+import envs
+from arena.report.chart import Series, line_chart
+from arena.report.games import SampleGame, for_viewer
+from arena.report.page import write
+
+CHROMIUM = shutil.which("chromium")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    training.start("tictactoe", ["tracking.mode=disabled"], runs=folder, smoke=True)
+    return folder / "tictactoe-smoke"
+
+
+class Tags(HTMLParser):
+    """Counts tags and everything fetched from elsewhere."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.count: dict[str, int] = {}
+        self.fetched: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.count[tag] = self.count.get(tag, 0) + 1
+        self.fetched += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_the_page_holds_what_was_measured_and_needs_nothing_else(run: Path) -> None:
+    page = write(run).read_text()
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    tags = Tags(page)
+    assert tags.fetched == []
+    assert tags.count["svg"] >= 7
+    assert f"<b>{rows[-1]['rating/elo']:.0f}</b>" in page
+    assert "random" in page
+    games = json.loads(re.search(r'id="games">(.*?)</script>', page)[1])  # type: ignore[index]
+    assert games
+    for game in games:
+        assert len(game["boards"]) == len(game["last"]) == len(game["moves"]) + 1
+        assert not any(game["boards"][0])
+
+
+@pytest.mark.parametrize(
+    ("spec", "moves", "kind"),
+    [("go5", ["C3", "D3", "pass"], "lines"), ("hex4", ["b2", "c3"], "hex"), ("chess", ["e4", "c5", "Nf3"], "chess")],
+)
+def test_the_viewer_is_given_boards_moves_and_who_sits_where(spec: str, moves: list[str], kind: str) -> None:
+    game = envs.make(spec)
+    states, actions = game.reset(1), list[int]()
+    for name in moves:
+        actions.append(envs.game.parse_move(game, states[0], name))
+        states = game.step(states, np.array(actions[-1:]))
+    seen = for_viewer(game, "me", SampleGame("you", False, 0.5, actions))
+    assert seen["kind"] == kind
+    assert seen["moves"] == moves
+    assert seen["players"] == ("you", "me")
+    assert seen["title"] == "me against you: drawn"
+    assert np.array_equal(seen["boards"][-1], game.board(states).reshape(-1))
+    if spec != "chess":
+        assert seen["last"][1] == actions[0]
+
+
+def test_charts_leave_out_what_is_not_finite_and_name_their_points() -> None:
+    chart = line_chart([Series("a & b", [1, 2, 3], [0.5, float("nan"), 0.7])], "iterations", "share", percent=True)
+    assert chart.count("<circle") == 2
+    assert "a &amp; b: 70.0% at 3 iterations" in chart
+    assert line_chart([Series("none", [1], [float("nan")])], "x", "y") == ""
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="is no run: name the folder"):
+        write(tmp_path)
+    (tmp_path / "config.yaml").write_text("name: a\ngame: go5\n")
+    with pytest.raises(ValueError, match="has logged nothing yet"):
+        write(tmp_path)
+
+
+@pytest.mark.peer
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_a_browser_steps_through_a_game(run: Path, tmp_path: Path) -> None:
+    """Keys and buttons, pressed by a script at the page's end; its outcome stands in the page's title."""
+    script = """<script>
+    const at = () => document.querySelector(".ply").textContent, seen = [at()];
+    const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key }));
+    press("Home"); seen.push(at(), document.querySelectorAll(".board circle").length);
+    press("ArrowRight"); seen.push(at(), document.querySelectorAll(".board circle").length);
+    document.querySelector(".end").click(); seen.push(at());
+    document.title = seen.join("|");
+    </script></body>"""
+    page = tmp_path / "page.html"
+    page.write_text(write(run, tmp_path / "plain.html").read_text().replace("</body>", script))
+    shown = subprocess.run(
+        [CHROMIUM or "", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    title = re.search(r"<title>(.*?)</title>", shown)
+    assert title is not None
+    end, home, no_stones, first, stones, again = title[1].split("|")
+    assert home.startswith("0 of ")
+    assert first.startswith("1 of ")
+    assert end == again
+    assert (no_stones, stones) == ("0", "2")  # a stone, and the mark on it
