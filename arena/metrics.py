@@ -89,6 +89,10 @@ METRICS = (
     Metric("generate/bound", "nats", "Evidence lower bound of held-out boards, a board."),
     Metric("generate/next_move_top1/*", "share", "Held-out moves that this recurrent network finds most likely."),
     Metric("generate/legal_moves/*", "share", "Probability that a move drawn from this network is legal."),
+    Metric("openings/silhouette", "", "Of the clusters of openings: 1 far apart, 0 not apart at all."),
+    Metric(
+        "openings/score_spread", "share", "Largest less smallest mean score of the first player among the clusters."
+    ),
     Metric("neighbours/*", "share", "Of the ten nearest positions by this embedding: same phase, result or next move."),
     Metric("bias/top1", "share", "Recorded moves that are the policy's first choice."),
     Metric("bias/value_mse", "", "Mean squared error of the value against the recorded result."),

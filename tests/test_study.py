@@ -21,7 +21,7 @@ from agents.files import AgentFile, save_agent
 from agents.network import NetworkSettings
 from agents.search import SearchSettings
 from arena.cli import app
-from arena.study import bias, blackbox, generate, inspect, legal, neighbours, positions
+from arena.study import bias, blackbox, generate, inspect, legal, neighbours, openings, positions
 from arena.study.report import Report, new_figure
 from envs import records
 from envs.records import GameRecord
@@ -285,6 +285,31 @@ def test_continued_games_are_legal_and_a_learned_game_is_continued_as_it_was() -
     assert added in (list(line[6:]), mirrored)
 
 
+def test_openings_that_mirror_each_other_are_one() -> None:
+    game = envs.make("connect_four")
+    lines = np.array([[3, 5, 0], [3, 1, 6], [2, 2, 2]])
+    turned = openings.canonical(game, lines)
+    assert turned[0].tolist() == turned[1].tolist() == [3, 1, 6]
+    assert turned[2].tolist() == [2, 2, 2]
+    go = envs.make("go5")
+    corner = np.array([[go.parse_action(name)] for name in ("A1", "A5", "E1", "E5")])
+    assert len(np.unique(openings.canonical(go, corner))) == 1
+
+
+def test_clusters_are_found_where_there_are_some() -> None:
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(place, 0.1, (n, 2)) for place, n in ((0, 30), (5, 20), (10, 10))]).astype(np.float32)
+    found = openings.cluster(x, 3, 0)
+    assert found.label.tolist() == [0] * 30 + [1] * 20 + [2] * 10  # the largest first
+    assert openings.silhouette(x, found.label).min() > 0.9
+    with pytest.raises(ValueError, match="--clusters"):
+        openings.cluster(np.zeros((5, 2), np.float32), 2, 0)
+
+
+def test_the_first_players_score_counts_draws_half_and_unknown_games_not() -> None:
+    assert openings.wins(np.array([1.0, 0.0, -1.0, -1.0, np.nan])).value == pytest.approx(0.375)
+
+
 def test_a_report_is_one_page_with_everything_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     report = Report(tmp_path / "r", "A <title>", quiet())
@@ -377,3 +402,10 @@ def test_generate(agent_path: Path, games_path: Path, tmp_path: Path) -> None:
     assert "sampled from the auto-encoder" in shown
     names = {path.name for path in (tmp_path / "r").iterdir()}
     assert {"index.html", "boards.csv", "games.csv", "samples.png", "between.png", "continued.png"} <= names
+
+
+def test_openings(agent_path: Path, games_path: Path, tmp_path: Path) -> None:
+    options = ("--records", games_path, "--agent", agent_path, "--plies", 3, "--clusters", 3)
+    run("openings", *options, "--out", tmp_path / "r")
+    names = {path.name for path in (tmp_path / "r").iterdir()}
+    assert {"index.html", "openings.csv", "openings.png", "map.png"} <= names

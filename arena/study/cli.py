@@ -157,6 +157,35 @@ def generate(
     report.finish(_config(theme="generate", **given, board_steps=board_steps, game_steps=game_steps, seed=seed))
 
 
+@study.command()
+def openings(
+    records: Records,
+    agent: Annotated[
+        Path | None, typer.Option(metavar="AGENT", help="whose network says what is alike; else the stones do")
+    ] = None,
+    game: Annotated[str, typer.Option(metavar="GAME", help="of the records; else the agent's, or go9")] = "",
+    plies: Annotated[int, typer.Option(min=1, help="moves that an opening consists of")] = 8,
+    clusters: Annotated[int, typer.Option(min=2, max=40, help="kinds of openings to sort the games into")] = 12,
+    out: Out = None,
+    seed: Seed = 0,
+) -> None:
+    """Sort the openings of recorded games into clusters: typical boards, and who wins them."""
+    import envs
+    from agents.files import find_agent, load_agent
+    from arena.alphago.records import playable
+    from arena.study import openings as theme
+
+    loaded = load_agent(find_agent(agent)) if agent is not None else None
+    rules = loaded.game if loaded is not None and not game else envs.make(game or "go9")
+    if loaded is not None and rules.board_shape != loaded.game.board_shape:
+        raise ValueError(f"{agent} plays {loaded.game.name}, not {rules.name}")
+    report = _report(out, "openings", records, f"How games begin: {rules.name}")
+    found, _ = playable(rules, records, 0)
+    theme.study(rules, found, loaded, report, plies=plies, k=clusters, seed=seed)
+    given = {"game": rules.name, "records": records, "agent": agent, "plies": plies, "clusters": clusters}
+    report.finish(_config(theme="openings", **given, seed=seed))
+
+
 def _config(**options: Any) -> dict[str, Any]:
     """What a study was given, as text and numbers."""
     return {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
