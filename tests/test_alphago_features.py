@@ -23,6 +23,7 @@ from agents.alphago.features import (
 )
 from envs import make, random_actions
 from envs.game import square_symmetries
+from envs.go import Go
 from tests.test_go import Twin, arranged
 
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes in plain Python")
@@ -37,7 +38,7 @@ class Recount:
         self.board = tuple(int(stone) for stone in board.reshape(-1))
         self.legal = [p for p in range(len(self.board)) if legal[p]]
         self.recent = recent
-        self.go = Twin(self.size, 0.0, "simple", 1000)
+        self.go = Twin(Go(self.size, komi=0, superko="simple"), max_plies=1000)
 
     def after(self, board: tuple[int, ...], p: int, colour: int) -> tuple[int, ...] | None:
         """The board once `colour` has played the empty point p; None for suicide."""
@@ -263,7 +264,7 @@ def drawn(diagram: str) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
 
 def all_legal(board: NDArray[np.int8]) -> NDArray[np.bool_]:
     """[A] every move that is no suicide."""
-    twin = Twin(len(board), 0.0, "simple", 1000)
+    twin = Twin(Go(len(board), komi=0, superko="simple"), max_plies=1000)
     twin.board = tuple(int(stone) for stone in board.reshape(-1))
     return np.array([*(after is not None for after in twin.look()), True])
 

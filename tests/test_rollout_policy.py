@@ -31,7 +31,7 @@ from agents.alphago.rollout import (
 from agents.players import ROLLOUT_SEARCH, SearchPlayer
 from envs import States, make, random_actions
 from envs.go import Go
-from tests.test_go import Twin, arranged, records
+from tests.test_go import Twin, arranged, collection
 
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes in plain Python")
 
@@ -109,7 +109,7 @@ def test_the_board_and_the_odds_are_those_found_from_scratch(size: int) -> None:
     policy = RolloutPolicy(Go(size), taught(size))
     odds, again = playouts.new_odds(size), playouts.new_odds(size)
     board, taken = boards.new_board(size), np.empty(size * size, np.int16)
-    twin, rng = Twin(size, 0, "simple", 10_000), np.random.default_rng(size)
+    twin, rng = Twin(Go(size, komi=0, superko="simple"), max_plies=10_000), np.random.default_rng(size)
     playouts.start(board[0], odds[0], policy.pattern_odds)
     for _ in range(4 * size * size):
         moves = [p for p, after in enumerate(twin.afters) if after is not None]
@@ -131,7 +131,7 @@ def test_the_board_and_the_odds_are_those_found_from_scratch(size: int) -> None:
             assert np.array_equal(odds[field], again[field])
         for side, (colour, q) in itertools.product((0, 1), ((0, q) for q in np.flatnonzero(np.equal(twin.board, 0)))):
             colour = 1 - 2 * side
-            twin_of = Twin(size, 0, "simple", 10_000)
+            twin_of = Twin(Go(size, komi=0, superko="simple"), max_plies=10_000)
             twin_of.board, twin_of.colour = twin.board, colour
             assert (odds["of"][0, side, q] > 0) == (twin_of.after(q) is not None and not twin_of.eye(q))
 
@@ -327,7 +327,8 @@ def test_a_few_games_are_learned() -> None:
         for ply in range(30):
             legal = game.legal(states)[0, :-1]
             last = int(states["last"][0])
-            beside = [p for p in Twin(size, 0, "simple", 99).neighbours(last) if legal[p]] if ply % 2 else []
+            around = Twin(Go(size, komi=0, superko="simple"), max_plies=99).neighbours(last)
+            beside = [p for p in around if legal[p]] if ply % 2 else []
             line.append(min(beside) if beside else int(rng.choice(np.flatnonzero(legal))))
             states = game.step(states, np.array([line[-1]]))
         lines.append(line)
@@ -404,7 +405,7 @@ def test_files_that_hold_no_policy_are_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_moves_of_strong_9x9_games_are_predicted() -> None:
     """By game, a tenth held out: the paper's 24.2% is of 19x19; the moves of 9x9 are easier to predict."""
-    lines = [actions for _, actions in records("go9_strong.sgf.gz")]
+    lines = [list(record.actions) for record in collection("go9_strong.sgf.gz")]
     order = np.random.default_rng(0).permutation(len(lines))
     test, train = (Records.of([lines[i] for i in part]) for part in np.split(order, [len(lines) // 10]))
     weights = learn(train, 9, LearnSettings(epochs=3), np.random.default_rng(0))
