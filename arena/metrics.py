@@ -93,6 +93,7 @@ METRICS = (
     Metric(
         "openings/score_spread", "share", "Largest less smallest mean score of the first player among the clusters."
     ),
+    Metric("compress/elo/*", "Elo", "Of this smaller form of an agent against the original."),
     Metric("neighbours/*", "share", "Of the ten nearest positions by this embedding: same phase, result or next move."),
     Metric("bias/top1", "share", "Recorded moves that are the policy's first choice."),
     Metric("bias/value_mse", "", "Mean squared error of the value against the recorded result."),

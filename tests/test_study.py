@@ -21,7 +21,7 @@ from agents.files import AgentFile, save_agent
 from agents.network import NetworkSettings
 from agents.search import SearchSettings
 from arena.cli import app
-from arena.study import bias, blackbox, generate, inspect, legal, neighbours, openings, positions
+from arena.study import bias, blackbox, compress, generate, inspect, legal, neighbours, openings, positions
 from arena.study.report import Report, new_figure
 from envs import records
 from envs.records import GameRecord
@@ -310,6 +310,50 @@ def test_the_first_players_score_counts_draws_half_and_unknown_games_not() -> No
     assert openings.wins(np.array([1.0, 0.0, -1.0, -1.0, np.nan])).value == pytest.approx(0.375)
 
 
+def test_pruning_takes_the_smallest_weights_and_leaves_the_rest() -> None:
+    weights = {
+        "a": torch.tensor([[0.1, -5.0], [0.2, 3.0]]),
+        "b": torch.tensor([[0.3, -0.4, 1.0, 2.0]]),
+        "bias": torch.zeros(3),
+    }
+    less = compress.prune(weights, 0.5)
+    assert less["a"].tolist() == [[0, -5], [0, 3]]
+    assert less["b"].tolist() == [[0, 0, 1, 2]]
+    assert less["bias"] is weights["bias"]
+
+
+def test_megabytes_are_counted_as_they_are_stored() -> None:
+    dense, half = torch.ones(1_000_000, 1), torch.ones(1_000_000, 1)
+    half[::2] = 0
+    assert compress.megabytes({"w": dense}) == pytest.approx(4.0)
+    assert compress.megabytes({"w": half}) == pytest.approx(2.0 + 0.125)  # and a bit for each weight
+    convolution = torch.ones(1000, 1000, 1, 1)
+    assert compress.megabytes({"w": convolution}, "int8") == pytest.approx(1.0)
+
+
+def test_a_distilled_network_comes_to_value_as_its_teacher() -> None:
+    """The teacher counts stones: a rule with all symmetries of the board, in which every position is learned from."""
+    pupil = agent("tictactoe")
+    game = pupil.game
+
+    def teacher(states: envs.States) -> Evaluation:
+        middle = game.board(states)[:, 1, 1] * (1 - 2 * states["to_play"])
+        return Evaluation(uniform(game)(states).priors, 0.8 * middle.astype(np.float32))
+
+    states = positions.own_games(game, teacher, 40, np.random.default_rng(0)).states
+    learned = compress.distil(pupil, pupil.network, states, teacher, 200, 0)
+    fresh, after = (inspect.evaluator(a)(states).values for a in (pupil, pupil._replace(weights=learned)))
+    right = teacher(states).values
+    assert np.abs(after - right).mean() < 0.25 * np.abs(fresh - right).mean()
+
+
+def test_smaller_networks_keep_their_kind() -> None:
+    size = compress.smaller(NetworkSettings(trunk="transformer", blocks=6, channels=24, attention_heads=4), 4)
+    assert (size.trunk, size.blocks, size.channels) == ("transformer", 1, 4)
+    size = compress.smaller(NetworkSettings(blocks=6, channels=64, territory=False), 2)
+    assert (size.trunk, size.blocks, size.channels) == ("residual", 3, 32)
+
+
 def test_a_report_is_one_page_with_everything_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     report = Report(tmp_path / "r", "A <title>", quiet())
@@ -409,3 +453,14 @@ def test_openings(agent_path: Path, games_path: Path, tmp_path: Path) -> None:
     run("openings", *options, "--out", tmp_path / "r")
     names = {path.name for path in (tmp_path / "r").iterdir()}
     assert {"index.html", "openings.csv", "openings.png", "map.png"} <= names
+
+
+def test_compress(agent_path: Path, tmp_path: Path) -> None:
+    options = ("--simulations", 0, "--openings", 2, "--games", 4, "--steps", 3, "--out", tmp_path / "r")
+    shown = run("compress", agent_path, *options)
+    assert "pruned 90%" in shown
+    with (tmp_path / "r" / "pareto.csv").open() as file:
+        rows = {row["agent"]: row for row in csv.DictReader(file)}
+    assert rows["original"]["same choice"] == "1.0"
+    assert float(rows["pruned 50%"]["MB"]) < float(rows["original"]["MB"])
+    assert (tmp_path / "r" / "pareto.png").exists()

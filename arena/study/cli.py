@@ -186,6 +186,29 @@ def openings(
     report.finish(_config(theme="openings", **given, seed=seed))
 
 
+@study.command()
+def compress(
+    agent: Agent,
+    simulations: Annotated[int, typer.Option(min=0, help="a move of every player; 0: raw policies")] = 32,
+    openings: Annotated[
+        int, typer.Option(min=1, help="paired openings against the original; twice as many games")
+    ] = 25,
+    games: Annotated[int, typer.Option(min=1, help="of its own that smaller networks learn from")] = 300,
+    steps: Annotated[int, typer.Option(min=1, help="that they learn, 256 positions each")] = 800,
+    out: Out = None,
+    seed: Seed = 0,
+) -> None:
+    """Prune, quantise and distil an agent: Elo against milliseconds a move and megabytes."""
+    from agents.files import find_agent, load_agent
+    from arena.study import compress as theme
+
+    loaded = load_agent(find_agent(agent))
+    report = _report(out, "compress", agent, f"The same with less: {agent} ({loaded.game.name})")
+    theme.study(loaded, report, simulations=simulations, openings=openings, games=games, steps=steps, seed=seed)
+    given = {"agent": agent, "simulations": simulations, "openings": openings, "games": games, "steps": steps}
+    report.finish(_config(theme="compress", **given, seed=seed))
+
+
 def _config(**options: Any) -> dict[str, Any]:
     """What a study was given, as text and numbers."""
     return {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}
