@@ -138,12 +138,12 @@ def test_the_tree_is_that_of_its_plain_twin(name: str, mix: float, threshold: in
 
 
 def perfect_value(game: Game) -> Evaluator:
-    """Even priors and the exact value."""
+    """Even priors and the exact value: won, drawn or lost, on the scale of the rollouts and of finished games."""
     perfect = Perfect(game)
 
     def evaluate(states: States) -> Evaluation:
-        values = np.array([perfect.action_values(states[i : i + 1]).max() for i in range(len(states))], np.float32)
-        return Evaluation(uniform_priors(game.legal(states)), values)
+        scores = np.array([perfect.action_values(states[i : i + 1]).max() for i in range(len(states))], np.float32)
+        return Evaluation(uniform_priors(game.legal(states)), np.sign(scores))
 
     return evaluate
 

@@ -33,7 +33,7 @@ from agents.search import SearchSettings
 from agents.section import Section
 from envs import Game, States
 
-MOST_WAITING = 2  # nodes a slot that wait for the networks before the walks wait, too: blind walks are worth little
+MOST_WAITING = 2  # nodes a busy slot that wait for the networks before the walks wait, too: blind walks are worth little
 
 
 class APVSettings(Section):
@@ -157,7 +157,8 @@ class APVSearch:
 
     def _ask(self) -> None:
         """Take in an answer that is there, and ask about what waits if nobody is being asked."""
-        if self._asked and (self._asked[1].done() or len(self._waiting) > MOST_WAITING * len(self.states)):
+        busy = int((self.tree.done < self.tree.budget).sum())
+        if self._asked and (self._asked[1].done() or len(self._waiting) > MOST_WAITING * busy):
             self._take(*self._asked)
         if self._waiting and not self._asked:
             nodes, self._waiting = self._waiting, []
