@@ -311,6 +311,14 @@ def report(
 
 
 @app.command()
+def sync(run: Annotated[Path, typer.Argument(help="folder of a run, or of many")]) -> None:
+    """Send runs that were tracked offline to Weights & Biases."""
+    from arena import sync as sending
+
+    sending.sync(run)
+
+
+@app.command()
 def bench(
     config: Annotated[str, typer.Argument(help="a YAML file, or the name of one in configs/")] = "connect_four",
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,

@@ -296,15 +296,17 @@ class Run:
     def _report(self, tracker: Tracker, row: dict[str, Any], rated: Rated | None) -> None:
         """Log a finished, saved iteration."""
         if rated is None:
-            tracker.log(row)
+            found = tracker.log(row)
         else:
             samples = rated.assessment.samples[: self.config.tracking.pictures]
             boards = [self._last_board(f"{self.iteration:06d}-{i}", game) for i, game in enumerate(samples)]
-            tracker.log(row, boards=boards)
+            found = tracker.log(row, boards=boards)
             if self.config.tracking.artifacts:
                 tracker.artifact(
                     rated.agent, self.config.name, {"iteration": row["iteration"], "elo": row["rating/elo"]}
                 )
+        for alarm in found:
+            self.progress.note(f"{alarm.title}: {alarm.text}")
         self.progress.finished(row)
 
     def _last_board(self, title: str, played: PlayedGame) -> Board:

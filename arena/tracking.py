@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from agents.files import write_atomically
+from arena.alarms import Alarm, RatedPoint, alarms
 from arena.metrics import describe
 from arena.rating import Rating
 
@@ -53,6 +54,7 @@ class Tracker:
     def __init__(self, folder: Path, run: Any | None) -> None:
         self._folder, self._run = folder, run
         self._failed = False
+        self._rated: list[RatedPoint] = []
 
     @classmethod
     def start(
@@ -74,16 +76,17 @@ class Tracker:
         folder.mkdir(parents=True, exist_ok=True)
         logged = _truncate(folder / METRICS_FILE, int(last_row["iteration"]) if last_row else 0)
         tracker = cls(folder, None)
+        tracker._rated = [point for row in read_rows(folder) if (point := RatedPoint.of(row))]
         tracker._run = tracker._guarded(lambda: _init(folder, name, group, config, project, _mode(mode)))
         if last_row and not logged:
             tracker.log(last_row)
         return tracker
 
-    def log(self, row: Mapping[str, Any], *, boards: Sequence[Board] = ()) -> None:
+    def log(self, row: Mapping[str, Any], *, boards: Sequence[Board] = ()) -> list[Alarm]:
         """One iteration: a line of metrics.jsonl and a W&B row of the same content.
 
-        A rating list under "ratings" becomes a W&B table; `boards` are written to files, named in the line and shown
-        in W&B.
+        A rating list under "ratings" becomes a W&B table, the ratings so far a chart; `boards` are written to files,
+        named in the line and shown in W&B. Returns what somebody should be told of, after telling W&B.
         KeyError for a metric that arena/metrics.py does not explain.
         """
         if boards:
@@ -95,8 +98,26 @@ class Tracker:
             file.write(json.dumps(row) + "\n")
             file.flush()
             os.fsync(file.fileno())
+        found = alarms(row, self._rated)
+        if point := RatedPoint.of(row):
+            self._rated.append(point)
         if self._run is not None:
             self._guarded(lambda: self._log(row))
+        for alarm in found:
+            self.alert(alarm)
+        return found
+
+    def alert(self, alarm: Alarm) -> None:
+        """Tell the owner of the W&B run, in the way that is set there (mail, Slack)."""
+
+        def send() -> None:
+            levels = _wandb().AlertLevel
+            assert self._run is not None
+            level = levels.ERROR if alarm.fatal else levels.WARN
+            self._run.alert(title=alarm.title, text=alarm.text, level=level)
+
+        if self._run is not None:
+            self._guarded(send)
 
     def artifact(self, path: Path, name: str, metadata: Mapping[str, Any]) -> None:
         """A rated agent, as a model artifact of the run."""
@@ -126,6 +147,9 @@ class Tracker:
         media: dict[str, Any] = {}
         if "ratings" in row:
             media["ratings"] = wandb.Table(columns=list(Rating._fields), data=row["ratings"])
+        if RatedPoint.of(row):
+            for axis in ("iteration", "seconds"):
+                media[f"rating/interval/{axis}"] = _interval_chart(self._rated, axis)
         if "boards" in row:
             media["boards"] = [wandb.Image(str(self._folder / name), caption=Path(name).stem) for name in row["boards"]]
         for name in row.get("pictures", ()):
@@ -152,6 +176,23 @@ class Tracker:
             self._run, self._failed = None, True
             warnings.warn(f"Weights & Biases failed ({_line(error)}); going on with {METRICS_FILE} alone", stacklevel=3)
             return None
+
+
+def read_rows(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a run's metrics.jsonl; none if there is no file."""
+    path = folder / METRICS_FILE
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _interval_chart(points: Sequence[RatedPoint], axis: str) -> Any:
+    """The newest agent's Elo between the ends of its 95% interval, as a W&B chart over `axis`."""
+    return _wandb().plot.line_series(
+        xs=[getattr(point, axis) for point in points],
+        ys=[[point.low for point in points], [point.elo for point in points], [point.high for point in points]],
+        keys=["95% low", "Elo", "95% high"],
+        title=f"Elo with its 95% interval, over {axis}",
+        xname=axis,
+    )
 
 
 def _wandb() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from arena.alarms import Alarm
 from arena.alphago.pipeline import Pipeline
 from arena.alphago.settings import AlphaGoConfig
 from arena.alphago.settings import smoke as shrink_alphago
@@ -33,10 +35,16 @@ def start(name: str, overrides: Sequence[str], *, runs: Path, smoke: bool) -> No
     else:
         config = load(Config, path, overrides)
         config = shrink(config) if smoke else config
-    folder = runs / config.name
+    folder = runs / _folder_name(config.name)
     if smoke:
         shutil.rmtree(folder, ignore_errors=True)  # an earlier smoke run is worth nothing
     _go(config, folder, fresh=True)
+
+
+def _folder_name(name: str) -> str:
+    """A run's folder: its name, and in a W&B sweep, whose runs share one, the id that the sweep gave it as well."""
+    run_id = os.environ.get("WANDB_RUN_ID")
+    return f"{name}-{run_id}" if run_id and "WANDB_SWEEP_ID" in os.environ else name
 
 
 def resume(folder: Path, overrides: Sequence[str]) -> None:
@@ -99,6 +107,9 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
             code = 0
         except KeyboardInterrupt:
             code = 130
+            raise
+        except FloatingPointError as error:
+            tracker.alert(Alarm("learning broke", str(error), fatal=True))
             raise
         finally:
             # A second Ctrl-C while the tracker closes would only lose what it still holds.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,9 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from arena import metrics, tracking
+from arena.config import Config
+from arena.settings import find_config, load
+from arena.sync import offline_parts, sync
 from arena.tracking import Board, Tracker
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +100,62 @@ def test_wandb_holds_the_rows_of_the_file_and_a_resumed_run_its_id(tmp_path: Pat
     assert [end["exit_code"] for end in of_type(found, "exit")] == [1, 0]
     assert {metric.get("name") for metric in of_type(found, "metric")} >= set(tracking.AXES)
     assert of_type(found, "metric")[-1]["step_metric"] == "iteration"
+
+
+def test_ratings_become_a_chart_with_intervals_and_a_fall_an_alert_across_a_resume(tmp_path: Path) -> None:
+    def rated(iteration: int, elo: float) -> dict[str, Any]:
+        return {**row(iteration), "rating/elo": elo, "rating/elo_low": elo - 50, "rating/elo_high": elo + 50}
+
+    tracker = start(tmp_path, mode="offline")
+    assert tracker.log(rated(1, 400.0)) == []
+    tracker.finish(1)
+    time.sleep(1.1)  # as above
+    tracker = start(tmp_path, mode="offline", last_row=rated(1, 400.0))
+    assert tracker.log(rated(2, 320.0)) == []  # the intervals overlap
+    assert [alarm.title for alarm in tracker.log(rated(3, 290.0))] == ["Elo fell"]
+    assert [alarm.title for alarm in tracker.log({**row(4), "loss/total": math.nan})] == ["loss/total is nan"]
+    tracker.finish(0)
+
+    found = records(tmp_path)
+    alerts = of_type(found, "alert")
+    assert [(alert["title"], alert["level"]) for alert in alerts] == [
+        ("Elo fell", "WARN"),
+        ("loss/total is nan", "ERROR"),
+    ]
+    assert "290 (240 to 340)" in alerts[0]["text"] and "400 (350 to 450)" in alerts[0]["text"]
+    history = [record["item"] for record in of_type(found, "history")]
+    tables = [item for item in history if any(key.startswith("rating/interval/iteration") for key in item)]
+    assert len(tables) == 3
+    newest = max(tmp_path.glob("wandb/offline-run-*/files/media/table/rating/interval/iteration_table_*.json"))
+    lines = json.loads(newest.read_text())["data"]
+    assert sorted(line[:3] for line in lines if line[1] == "95% high") == [
+        [1, "95% high", 450.0],
+        [2, "95% high", 370.0],
+        [3, "95% high", 340.0],
+    ]
+
+
+def test_sync_names_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no offline W&B run"):
+        sync(tmp_path)
+    tracker = start(tmp_path / "a-run", mode="offline")
+    tracker.log(row(1))
+    tracker.finish(0)
+    assert [path.parent.parent.name for path in offline_parts(tmp_path)] == ["a-run"]
+    with pytest.raises(ValueError, match="WANDB_API_KEY"):
+        sync(tmp_path)
+
+
+@pytest.mark.parametrize("sweep", sorted((ROOT / "configs" / "sweeps").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_point_of_a_sweep_is_a_valid_config(sweep: Path) -> None:
+    """Its command names a config, its parameters are settings, and both ends of each range are allowed."""
+    tree = yaml.safe_load(sweep.read_text())
+    program, command, config, arguments = tree["command"]
+    assert (program, tree["program"], command, arguments) == ("${program}", "arena", "train", "${args_no_hyphens}")
+    assert metrics.describe(tree["metric"]["name"])
+    for name, space in tree["parameters"].items():
+        for value in [space["value"]] if "value" in space else space.get("values") or [space["min"], space["max"]]:
+            load(Config, find_config(config), [f"{name}={value}"])
 
 
 @pytest.mark.parametrize(("project", "expected"), [(None, "theirs"), ("ours", "ours")])
