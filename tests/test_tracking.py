@@ -122,7 +122,8 @@ def test_ratings_become_a_chart_with_intervals_and_a_fall_an_alert_across_a_resu
         ("Elo fell", "WARN"),
         ("loss/total is nan", "ERROR"),
     ]
-    assert "290 (240 to 340)" in alerts[0]["text"] and "400 (350 to 450)" in alerts[0]["text"]
+    assert "290 (240 to 340)" in alerts[0]["text"]
+    assert "400 (350 to 450)" in alerts[0]["text"]
     history = [record["item"] for record in of_type(found, "history")]
     tables = [item for item in history if any(key.startswith("rating/interval/iteration") for key in item)]
     assert len(tables) == 3
