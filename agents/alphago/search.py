@@ -33,7 +33,9 @@ from agents.search import SearchSettings
 from agents.section import Section
 from envs import Game, States
 
-MOST_WAITING = 2  # nodes a busy slot that wait for the networks before the walks wait, too: blind walks are worth little
+MOST_WAITING = (
+    2  # nodes a busy slot that wait for the networks before the walks wait, too: blind walks are worth little
+)
 
 
 class APVSettings(Section):
