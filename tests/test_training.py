@@ -339,9 +339,10 @@ def test_resuming_in_the_middle_equals_never_stopping(more: list[str], tmp_path:
 
     class StoppingTracker(Tracker):
         def log(self, row, **kwargs):  # type: ignore[no-untyped-def]
-            super().log(row, **kwargs)
+            found = super().log(row, **kwargs)
             if row["iteration"] == half.iterations:
                 raise StopError
+            return found
 
     tracker = StoppingTracker.start(
         tmp_path / "broken", name="test", config={}, project="test", mode="disabled", last_row=None
