@@ -84,10 +84,14 @@ def test_every_trunk_overfits_one_batch(trunk: Trunk) -> None:
     torch.manual_seed(0)
     learner = Learner(GAME, small(trunk, blocks=1), TrainSettings(batch=32, lr=0.01, warmup=10))
     samples = start_samples(GAME, 16, seed=1)
-    steps = list(learner.train(samples, 120, np.random.default_rng(0), progress=0.0))
-    assert steps[0]["train/value_mse"] > 0.3
-    assert steps[-1]["train/value_mse"] < 0.15
-    assert steps[-1]["loss/policy"] - steps[-1]["train/target_entropy"] < 0.25
+    steps = list(learner.train(samples, 240, np.random.default_rng(0), progress=0.0))
+    excess = [step["loss/policy"] - step["train/target_entropy"] for step in steps]
+    errors = [step["train/value_mse"] for step in steps]
+    assert errors[0] > 0.3
+    assert excess[0] > 0.7
+    # Of twenty steps: what a single step shows depends on the samples it drew, and on the processor's rounding.
+    assert np.mean(errors[-20:]) < 0.15
+    assert np.mean(excess[-20:]) < 0.2
 
 
 @each_trunk
