@@ -100,7 +100,7 @@ def test_without_a_limit_nothing_is_counted() -> None:
     [{"main": -1}, {"period": 5}, {"stones": 5, "period": 5}, {"period": 5, "stones": 1, "periods": 1, "increment": 1}],
 )
 def test_a_control_is_whole(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="clock|overtime"):
+    with pytest.raises(ValueError, match=r"clock|overtime"):
         TimeControl(**wrong)
 
 
