@@ -39,6 +39,11 @@ class NetworkSettings(Section):
         "game",
         description="what it is shown: the game's own planes, or those of AlphaGo's policy (48) or value network (49)",
     )
+    separate: bool = Field(
+        False,
+        description="policy and value network apart, each on a trunk of its own; AlphaGo Zero compares dual-res with sep-res, "
+        "dual-conv and sep-conv (trunk: convolutional)",
+    )
     blocks: int = Field(4, ge=0, description="depth of the trunk; AlphaGo Zero 20 or 40")
     channels: int = Field(32, ge=1, description="channels of the trunk; AlphaGo Zero 256")
     global_pooling: bool = Field(False, description="residual: every third block sees the whole board (KataGo)")
@@ -72,7 +77,11 @@ class Output(NamedTuple):
 
 
 class PolicyValueNetwork(nn.Module):
-    """f(planes [B, P, H, W]) -> Output, everything from the side to move."""
+    """f(planes [B, P, H, W]) -> Output, everything from the side to move.
+
+    One trunk for all heads, or, where `settings.separate`, one for the policy and another for what the result will be: value,
+    ownership and score.
+    """
 
     def __init__(self, game: Game, settings: NetworkSettings) -> None:
         super().__init__()
@@ -81,14 +90,20 @@ class PolicyValueNetwork(nn.Module):
         game = seen_by(settings.planes, game)
         channels, board = settings.channels, game.board_shape
         self.trunk = make_trunk(len(game.planes), board, settings)
+        self.value_trunk = make_trunk(len(game.planes), board, settings) if settings.separate else None
         self.policy = PolicyHead(channels, settings.policy_channels, board, game.num_actions)
         self.value = ValueHead(channels, settings.value_channels, settings.value_hidden, board)
         self.territory = TerritoryHead(channels, board) if settings.territory else None
 
     def forward(self, planes: Tensor) -> Output:
         x = self.trunk(planes)
-        ownership, score = self.territory(x) if self.territory is not None else (None, None)
-        return Output(self.policy(x), self.value(x), ownership, score)
+        y = x if self.value_trunk is None else self.value_trunk(planes)
+        ownership, score = self.territory(y) if self.territory is not None else (None, None)
+        return Output(self.policy(x), self.value(y), ownership, score)
+
+    def trunks(self) -> list[nn.Module]:
+        """All trunks: one, or that of the policy and that of the value."""
+        return [self.trunk] if self.value_trunk is None else [self.trunk, self.value_trunk]
 
 
 def make_trunk(planes: int, board: tuple[int, int], settings: NetworkSettings) -> nn.Module:

@@ -73,7 +73,8 @@ class TorchRuntime:
         network.eval()
         fold_normalisation(network)
         network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch stub
-        network.trunk.to(self._dtype)
+        for trunk in network.trunks():
+            trunk.to(self._dtype)
         for head in (network.policy, network.value):
             head.squeeze.to(self._dtype)
         network.territory = None  # auxiliary heads serve learning only

@@ -3,6 +3,7 @@
     RUN/config.yaml                        the experiment, every default written out
     RUN/checkpoints/000012/learner.safetensors   network, averaged network, optimiser
                            selfplay.safetensors  games under way, if any
+                           best.safetensors      the network that plays, where a gate keeps it
                            state.json            counters, ratings, the iteration's metrics, hashes of all files
     RUN/replay/000012.safetensors          the samples of one iteration
     RUN/agents/000012.safetensors          a rated agent, ready to play
@@ -31,7 +32,7 @@ from torch import Tensor
 from agents.files import write_atomically
 from arena.replay import Samples
 
-LEARNER, SELFPLAY, STATE = "learner.safetensors", "selfplay.safetensors", "state.json"
+LEARNER, SELFPLAY, BEST, STATE = "learner.safetensors", "selfplay.safetensors", "best.safetensors", "state.json"
 
 
 class Checkpoint(NamedTuple):
@@ -40,6 +41,7 @@ class Checkpoint(NamedTuple):
     iteration: int
     learner: dict[str, Tensor]
     selfplay: dict[str, NDArray[np.generic]]
+    best: dict[str, Tensor]
     replay: dict[int, Samples]  # by iteration
     state: dict[str, Any]
 
@@ -52,6 +54,7 @@ def save(
     state: dict[str, Any],
     keep: int,
     selfplay: dict[str, NDArray[np.generic]] | None = None,
+    best: dict[str, Tensor] | None = None,
     samples: Samples | None = None,
     window: Sequence[int] = (),
 ) -> None:
@@ -64,6 +67,8 @@ def save(
     files = {LEARNER: safetensors.torch.save(learner)}
     if selfplay is not None:
         files[SELFPLAY] = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in selfplay.items()})
+    if best:
+        files[BEST] = safetensors.torch.save(best)
     hashes = {name: _hash(data) for name, data in files.items()}
     replay = {} if not (older := _read_json(_newest(run))) else older["replay"]
     if samples is not None:
@@ -119,6 +124,7 @@ def _read(run: Path, place: Path) -> Checkpoint:
         iteration=state["iteration"],
         learner=safetensors.torch.load(data[LEARNER]),
         selfplay=safetensors.numpy.load(data[SELFPLAY]) if SELFPLAY in data else {},
+        best=safetensors.torch.load(data[BEST]) if BEST in data else {},
         replay={i: Samples(**safetensors.numpy.load(rows)) for i, rows in sorted(replay.items())},
         state=state,
     )

@@ -16,6 +16,7 @@ from agents.network import NetworkSettings
 from agents.runtime import RuntimeSettings
 from agents.search import SearchSettings
 from agents.section import Section
+from arena.gate import GateSettings
 from arena.league import LeagueSettings
 from arena.learner import TrainSettings
 from arena.replay import ReplaySettings
@@ -71,6 +72,7 @@ class Config(Section):
     train: TrainSettings = TrainSettings()
     rating: RatingSettings = RatingSettings()
     league: LeagueSettings = LeagueSettings()
+    gate: GateSettings = GateSettings()
     tracking: TrackingSettings = TrackingSettings()
 
     @model_validator(mode="after")
@@ -98,6 +100,7 @@ def smoke(config: Config) -> Config:
             "selfplay": {"games": 4, "slots": 8, "simulations": 4, "fast_simulations": 2},
             "replay": {"minimum": 64},
             "league": {"gate_openings": 2},
+            "gate": {"openings": 2, "every": 1, "simulations": 2},
             "train": {"batch": 16, "passes": 1.0, "warmup": 2},
             "rating": {"every": 1, "simulations": 4, "openings": 1, "final_openings": 0, "keep_simulations": 0}
             | {"anchors": {name: elo for name, elo in config.rating.anchors.items() if name in ("random", "greedy")}},

@@ -22,14 +22,15 @@ from agents.evaluators import Evaluator
 from agents.players import Player
 from agents.search import Search, SearchSettings
 from agents.section import Section
-from arena.match import MatchResult, play_match, random_openings
+from arena.gate import Challenge, Pairs
+from arena.gate import challenge as play_challenge
+from arena.match import random_openings
 from arena.replay import Samples, make_samples
 from arena.selfplay import SelfPlaySettings, choose, value_targets
 from arena.sprt import SPRT, Verdict, pair_counts
 from envs import Game, States, random_actions
 
 MEMORY = 0.9  # share of the old games' weight that an iteration leaves in the scores against the pool
-GATE_BATCH = 16  # openings between two looks at the test
 
 
 class LeagueSettings(Section):
@@ -93,30 +94,17 @@ class League:
         self.scores = {name: (points, games) for name, (points, games) in state["scores"].items()}
 
 
-class Challenge(NamedTuple):
-    """A challenger's match against the last generation."""
-
-    verdict: Verdict
-    match: MatchResult
-
-
 def challenge(
     game: Game, challenger: Player, champion: Player, settings: LeagueSettings, plies: int, rng: np.random.Generator
 ) -> Challenge:
     """Play until the test has decided, or for `gate_openings`."""
     test = SPRT(0.0, settings.gate_elo)
     openings = random_openings(game, settings.gate_openings, plies, rng).repeated(settings.gate_openings)
-    match, counts = MatchResult([]), [0] * 5
-    for start in range(0, settings.gate_openings, GATE_BATCH):
-        part = openings.part(range(start, min(start + GATE_BATCH, settings.gate_openings)))
-        games = play_match(game, challenger, champion, part, rng).games
-        half = len(games) // 2  # the same openings from the one seat, then from the other
-        pairs = [(one.score, other.score) for one, other in zip(games[:half], games[half:], strict=True)]
-        counts = [old + new for old, new in zip(counts, pair_counts(pairs), strict=True)]
-        match = MatchResult([*match.games, *games])
-        if test.verdict(counts) != "undecided":
-            break
-    return Challenge(test.verdict(counts), match)
+
+    def decide(pairs: Pairs) -> Verdict:
+        return test.verdict(pair_counts(pairs))
+
+    return play_challenge(game, challenger, champion, openings, decide, rng)
 
 
 class _Kept(NamedTuple):

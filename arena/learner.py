@@ -24,6 +24,9 @@ class TrainSettings(Section):
     """How the network learns."""
 
     batch: int = Field(512, ge=2, description="samples a step; AlphaZero 4096")
+    symmetries: bool = Field(
+        True, description="learn from positions turned and mirrored at random; AlphaGo Zero does, AlphaZero does not"
+    )
     passes: float = Field(4.0, gt=0, description="times every sample is learned from, on average; bounds the steps")
     optimiser: Literal["adamw", "sgd"] = Field("adamw", description="the papers: sgd")
     momentum: float = Field(0.9, ge=0, lt=1, description="of sgd; 0: plain gradient descent; AlphaZero 0.9")
@@ -46,8 +49,8 @@ class Losses(NamedTuple):
 
     policy: Tensor  # cross-entropy of the policy target, nats
     value: Tensor  # binary cross-entropy of the expected score (1 + value) / 2, nats
-    ownership: Tensor  # binary cross-entropy a point, nats
-    score: Tensor  # Huber, board areas
+    ownership: Tensor  # binary cross-entropy a point, nats; games that were not played out count as zeros
+    score: Tensor  # Huber, board areas; the same
 
 
 class Batch(NamedTuple):
@@ -58,7 +61,7 @@ class Batch(NamedTuple):
     policy: Tensor  # [b, A]
     value: Tensor  # [b]
     ownership: Tensor  # [b, H, W] or [b, 0]
-    score: Tensor  # [b]
+    score: Tensor  # [b], NaN where it and the ownership are not known
 
 
 def policy_loss(logits: Tensor, legal: Tensor, target: Tensor) -> Tensor:
@@ -77,9 +80,10 @@ def losses(output: Output, batch: Batch) -> Losses:
     zero = torch.zeros((), device=batch.value.device)
     ownership = score = zero
     if output.ownership is not None and output.score is not None:
-        labels = (1 + batch.ownership) / 2
-        ownership = F.binary_cross_entropy_with_logits(output.ownership, labels)
-        score = F.huber_loss(output.score, batch.score)
+        labels, known = (1 + batch.ownership) / 2, ~batch.score.isnan()
+        points = F.binary_cross_entropy_with_logits(output.ownership, labels, reduction="none").mean(dim=(1, 2))
+        ownership = (points * known).mean()
+        score = (F.huber_loss(output.score, batch.score.nan_to_num(), reduction="none") * known).mean()
     return Losses(
         policy=policy_loss(output.policy, batch.legal, batch.policy).mean(),
         value=value_loss(output.value, batch.value).mean(),
@@ -152,7 +156,8 @@ class Learner:
             for group in self.optimiser.param_groups:
                 group["lr"] = lr
             rows = rng.integers(len(samples), size=settings.batch)
-            symmetry = rng.integers(len(self.game.symmetries.points), size=settings.batch)
+            kinds = len(self.game.symmetries.points) if settings.symmetries else 1
+            symmetry = rng.integers(kinds, size=settings.batch)  # 0 leaves a position as it is
             batch = unpack(self.game, samples[rows], symmetry, self.device)
             with autocast:
                 output = self.network(batch.planes)

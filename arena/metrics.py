@@ -47,6 +47,29 @@ METRICS = (
     Metric("selfplay/draws", "share", "Drawn games."),
     Metric("selfplay/distinct_games", "share", "Games that differ from all others of the iteration."),
     Metric("selfplay/root_solved", "share", "Full searches that proved the value of their position."),
+    Metric("selfplay/resigned", "share", "Games that ended by resignation."),
+    Metric(
+        "selfplay/resign_threshold",
+        "",
+        "A side resigns whose position and best move are worth less than minus this; 1: nobody.",
+    ),
+    Metric(
+        "selfplay/resign_false_positives",
+        "share",
+        "Games played out that this threshold would have ended and that the side it gives up did not lose.",
+    ),
+    Metric(
+        "selfplay/resign_measured",
+        "games",
+        "Games played out that this threshold would have ended, the older the lighter.",
+    ),
+    Metric(
+        "gate/score",
+        "share",
+        "Score of the newest network against the best so far, in the games that it took to decide.",
+    ),
+    Metric("gate/games", "games", "Games that took: it ends when the rest cannot change the decision."),
+    Metric("gate/best", "iteration", "The iteration whose network plays since."),
     Metric("replay/size", "samples", "Samples in the window, whole iterations."),
     Metric("replay/window", "samples", "Size the window should have (replay settings)."),
     Metric("rating/elo", "Elo", "Maximum-likelihood Elo of the newest agent, anchors fixed."),
@@ -77,7 +100,9 @@ METRICS = (
     Metric("keep/policy_*", "share", "The same by phase: opening, middle, end (arena/yardstick.py)."),
     Metric("keep/search", "share", "The same of the search, rating.keep_simulations a move."),
     Metric("keep/search_*", "share", "The same by phase."),
-    Metric("phase/*", "s", "Wall-clock seconds of this part of the iteration: selfplay, league, train, rate, save."),
+    Metric(
+        "phase/*", "s", "Wall-clock seconds of this part of the iteration: selfplay, league, train, gate, rate, save."
+    ),
     Metric("ratings", "table", "The whole rating list of the run: player, Elo, interval, games, mean score."),
     Metric("boards", "pictures", "Last positions of sample rating games, files in the run's folder."),
     Metric("pictures", "pictures", "Of a study (`arena study`), files in its folder."),

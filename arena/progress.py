@@ -14,6 +14,7 @@ from rich.progress import Progress as Bars
 UNITS = {
     "selfplay": "games",
     "league": "games",
+    "gate": "games",
     "train": "steps",
     "rate": "rating games",
     "save": "",

@@ -23,7 +23,7 @@ class Samples:
     policy: NDArray[np.float32]  # [n, A]
     value: NDArray[np.float32]  # [n] in [-1, 1]
     ownership: NDArray[np.int8]  # [n, H * W] 1 own, -1 other, 0 neither; [n, 0] without territory
-    score: NDArray[np.float32]  # [n] in board areas; 0 without territory
+    score: NDArray[np.float32]  # [n] in board areas; 0 without territory; NaN: neither it nor ownership is known
 
     def __len__(self) -> int:
         return len(self.value)
@@ -42,14 +42,18 @@ class Samples:
 
 
 def make_samples(
-    game: Game, states: States, policies: NDArray[np.float32], values: NDArray[np.float32], *, final: States
+    game: Game, states: States, policies: NDArray[np.float32], values: NDArray[np.float32], *, final: States | None
 ) -> Samples:
     """Samples of one game from its positions `states` [n], policy targets [n, A] and value targets [n].
 
-    `final` [1] is the game's last position: territory is learned from it.
+    `final` [1] is the game's last position: territory is learned from it. None: the game was not played out, and who would
+    have owned what is not made up.
     """
     n, area = len(states), game.board_shape[0] * game.board_shape[1]
-    if isinstance(game, TerritoryGame):
+    if isinstance(game, TerritoryGame) and final is None:
+        ownership, score = np.zeros((n, area), np.int8), np.full(n, np.nan, np.float32)
+    elif isinstance(game, TerritoryGame):
+        assert final is not None
         colour = np.int8(1) - np.int8(2) * states["to_play"]
         ownership = game.ownership(final).reshape(1, area) * colour[:, None]
         score = (game.score(final)[0] / np.float32(area) * colour).astype(np.float32)

@@ -7,7 +7,7 @@ holds all the rest. Killed anywhere and resumed, the run does over the iteration
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -16,19 +16,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 import envs
 from agents.files import AgentFile, save_agent
 from agents.planes import seen_by
-from agents.players import Player, make_player
+from agents.players import Player, SearchPlayer, make_player
 from agents.runtime import EXAMPLES, create, network_evaluator, set_threads
-from arena import checkpoint, league, rater, rating
+from arena import checkpoint, gate, league, rater, rating
 from arena.config import Config
 from arena.learner import Learner
-from arena.match import PlayedGame
+from arena.match import PlayedGame, random_openings
 from arena.progress import Progress
 from arena.replay import Replay, Samples
 from arena.report import games as sample
+from arena.resign import Resignation
 from arena.selfplay import SelfPlayStats
 from arena.settings import dump
 from arena.tracking import Board, Tracker
@@ -45,6 +47,7 @@ class Purpose(IntEnum):
     EXAMPLES = 3
     LEAGUE = 4
     GATE = 5
+    EVALUATOR = 6
 
 
 class Rated(NamedTuple):
@@ -71,6 +74,8 @@ class Run:
         self.replay = Replay(config.replay)
         self.runtime = create(self.game, config.network, runtime)
         self.league = league.League(config.league)
+        self.gate = gate.Gate(config.gate, self.learner.play_weights())
+        self.resignation = Resignation(config.selfplay.resign)
         self.iteration = 0  # finished ones
         self.games = self.positions = self.trained = 0
         self.seconds = 0.0
@@ -110,6 +115,8 @@ class Run:
         self.results = [rating.Result(*r) for r in state["results"]]
         self.rated, self.row = state["rated"], state["row"]
         self.league.restore(state["league"])
+        self.gate.restore(found.best, state["gate"])
+        self.resignation.restore(state["resignation"])
         checkpoint.discard_after(self.folder, self.iteration)
 
     def train(self, tracker: Tracker) -> None:
@@ -135,8 +142,9 @@ class Run:
         config = self.config
         with self._phase("selfplay", config.selfplay.games):
             seed = (config.seed, iteration, Purpose.SELFPLAY)
-            order = Order(self.learner.play_weights(), seed, self._examples(iteration))
+            order = Order(self._playing(), seed, self._examples(iteration), self.resignation.threshold())
             samples, stats = self.workers.play(order, self.progress.advance)
+        self.resignation.note(stats.played_out)
         met = self._meet_pool(iteration)
         if met is not None:
             samples = Samples.concatenate([samples, met.samples])
@@ -165,7 +173,37 @@ class Run:
             "replay/size": len(window),
             "replay/window": config.replay.window(self.replay.made),
         }
-        return row | selfplay_figures(stats) | (league_figures(met) if met else {}), samples
+        row |= selfplay_figures(stats) | self.resignation.figures(stats.resigned, len(stats.games))
+        return row | (league_figures(met) if met else {}) | self._evaluate_newest(iteration), samples
+
+    def _playing(self) -> dict[str, Tensor]:
+        """The weights that play: the newest, or the best so far where there is a gate."""
+        return self.gate.best if self.gate.on else self.learner.play_weights()
+
+    def _evaluate_newest(self, iteration: int) -> dict[str, float]:
+        """The newest network at the gate, if there is one and it is time; the figures."""
+        if not self.gate.due(iteration):
+            return {}
+        config, rng, weights = self.config, self._rng(iteration, Purpose.EVALUATOR), self.learner.play_weights()
+
+        def player(weights: Mapping[str, Tensor]) -> Player:
+            runtime = create(self.game, config.network, config.runtime)
+            runtime.load(weights, self._examples(iteration))
+            simulations = config.gate.simulations or config.selfplay.simulations
+            return SearchPlayer(self.game, network_evaluator(self.game, runtime), config.search, simulations)
+
+        newest, best, count = player(weights), player(self.gate.best), config.gate.openings
+        with self._phase("gate", 2 * count):
+            openings = random_openings(self.game, count, config.rating.opening_plies, rng).repeated(count)
+            decide = gate.reaches(config.gate.share, count)
+            found = gate.challenge(self.game, newest, best, openings, decide, rng, progress=self.progress.advance)
+        if found.verdict == "better":
+            self.gate.crown(weights, iteration)
+        return {
+            "gate/score": found.match.score,
+            "gate/games": len(found.match.games),
+            "gate/best": self.gate.iteration,
+        }
 
     def _meet_pool(self, iteration: int) -> league.LeagueGames | None:
         """The iteration's games against the league's pool; None where there is none to meet."""
@@ -179,7 +217,7 @@ class Run:
             opponents = rater.earlier_agents(self.game, self.folder / "agents", past, config.runtime, config.rating)
             seed = int(rng.integers(2**31))
             opponents |= {spec: make_player(self.game, spec, seed=seed) for spec in names if spec not in past}
-            self.runtime.load(self.learner.play_weights(), self._examples(iteration))
+            self.runtime.load(self._playing(), self._examples(iteration))
             evaluate = network_evaluator(self.game, self.runtime)
             met = league.play(
                 self.game,
@@ -206,7 +244,7 @@ class Run:
     def _rate(self, iteration: int) -> Rated:
         """Save the agent, play its matches, fit all ratings of the run again."""
         config, settings, name = self.config, self.config.rating, f"{iteration:06d}"
-        weights = self.learner.play_weights()
+        weights = self._playing()
         origin: dict[str, str | int] = {"run": config.name, "iteration": iteration, "seed": config.seed}
         agent = AgentFile(self.game, config.network, config.search, settings.simulations, weights, origin)
         (self.folder / "agents").mkdir(exist_ok=True)
@@ -281,12 +319,15 @@ class Run:
             "rated": self.rated,
             "row": self.row,
             "league": self.league.state(),
+            "gate": self.gate.state(),
+            "resignation": self.resignation.state(),
         }
         checkpoint.save(
             self.folder,
             self.iteration,
             learner=self.learner.tensors(),
             selfplay=self.workers.state(),
+            best=self.gate.tensors(),
             samples=samples,
             window=sorted(self.replay.parts),
             state=state,

@@ -21,6 +21,7 @@ from agents.evaluators import Evaluation, Evaluator
 from agents.search import Search, SearchSettings
 from agents.section import Section
 from arena.replay import Samples, make_samples
+from arena.resign import NEVER, Counts, ResignSettings, count, no_counts
 from envs import Game, States
 
 
@@ -38,6 +39,7 @@ class SelfPlaySettings(Section):
     value_mix: float = Field(
         0.0, ge=0, le=1, description="share of the search's value in the value target; rest: result"
     )
+    resign: ResignSettings = ResignSettings()
 
 
 class Record(NamedTuple):
@@ -58,6 +60,8 @@ class SelfPlayStats(NamedTuple):
     network_seconds: float
     recorded: int  # full searches, which are learned from
     solved: int  # those among them that proved the root's value
+    resigned: int  # games that ended so
+    played_out: Counts  # what every threshold would have done to the games that nobody was allowed to resign
     cached: int = 0  # evaluations that a cache answered
 
 
@@ -77,6 +81,8 @@ class SelfPlay:
         self.values = np.zeros((slots, plies), np.float32)  # [B, T] the search's value, for the side to move
         self.proven = np.zeros((slots, plies), np.bool_)  # [B, T] the value is exact
         self.recorded = np.zeros((slots, plies), np.bool_)  # [B, T] searched fully: a sample
+        self.outlook = np.ones((slots, plies), np.float32)  # [B, T] the higher of the values of position and best move
+        self.played_out = np.zeros(slots, np.bool_)  # [B] nobody resigns this game
         self.fresh = np.ones(slots, np.bool_)  # [B] no game under way yet
 
     def play(
@@ -84,15 +90,18 @@ class SelfPlay:
         evaluate: Evaluator,
         rng: np.random.Generator,
         *,
+        resign: float = NEVER,
         progress: Callable[[int], None] = lambda games: None,
     ) -> tuple[Samples, SelfPlayStats]:
         """Play until the settings' number of games have finished; their samples and statistics.
 
+        A side resigns, where that is enabled, whose outlook is below minus `resign`.
         Deterministic in (state of this object, evaluator, rng). `progress` hears of games as they finish.
         """
         wanted = self.settings.games
         start, network = time.perf_counter(), 0.0
-        moves = simulations = evaluations = recorded = solved = 0
+        moves = simulations = evaluations = recorded = solved = resigned = 0
+        played_out = no_counts()
         done: list[Record] = []
         samples: list[Samples] = []
         slots = np.arange(self.settings.slots)
@@ -122,21 +131,32 @@ class SelfPlay:
             self.values[ready, t] = results.values
             self.proven[ready, t] = results.solved
             self.recorded[ready, t] = full[ready]
+            best = results.action_values[np.arange(len(ready)), results.choice]
+            self.outlook[ready, t] = np.maximum(results.values, best)
+            gives_up = (self.outlook[ready, t] < -resign) & ~self.played_out[ready]
             moves += len(ready)
             recorded += int(full[ready].sum())
             solved += int((results.solved & full[ready]).sum())
             self.length[ready] += 1
-            self.roots[ready] = self.game.step(self.roots[ready], chosen)
-            ended = ready[self.game.terminal(self.roots[ready])]
-            for slot in ended:
-                samples.append(self._harvest(slot))
-                result = float(self.game.returns(self.roots[[slot]])[0]) * (1 - 2 * self.roots["to_play"][slot])
-                done.append(Record(self.actions[slot, : self.length[slot]].tolist(), result))
+            on = ready[~gives_up]
+            self.roots[on] = self.game.step(self.roots[on], chosen[~gives_up])
+            over = gives_up | self.game.terminal(self.roots[ready])
+            ended = ready[over]
+            resigned += int(gives_up.sum())
+            for slot, gave_up in zip(ended, gives_up[over], strict=True):
+                result = self._result(slot, resigned=gave_up)
+                samples.append(self._harvest(slot, result, played_out=not gave_up))
+                length = self.length[slot]
+                done.append(Record(self.actions[slot, : length - gave_up].tolist(), result))
+                if self.played_out[slot]:
+                    played_out += count(self.outlook[slot, :length], self.history["to_play"][slot, :length], result)
             progress(len(ended))
             self._open(ended, rng)
             full[ready] = self._begin(ready, rng)[ready]
         seconds = time.perf_counter() - start
-        stats = SelfPlayStats(done, moves, simulations, evaluations, seconds, network, recorded, solved)
+        stats = SelfPlayStats(
+            done, moves, simulations, evaluations, seconds, network, recorded, solved, resigned, played_out
+        )
         return Samples.concatenate(samples), stats
 
     def state(self) -> dict[str, NDArray[np.generic]]:
@@ -150,6 +170,8 @@ class SelfPlay:
             "values": self.values,
             "proven": self.proven,
             "recorded": self.recorded,
+            "outlook": self.outlook,
+            "played_out": self.played_out,
             "fresh": self.fresh,
         }
 
@@ -157,7 +179,7 @@ class SelfPlay:
         """Continue from what `state` returned."""
         self.roots[:] = state["roots"].reshape(-1).view(self.game.dtype)
         self.history[:] = state["history"].view(self.game.dtype).reshape(self.history.shape)
-        for name in ("length", "actions", "policies", "values", "proven", "recorded", "fresh"):
+        for name in ("length", "actions", "policies", "values", "proven", "recorded", "outlook", "played_out", "fresh"):
             getattr(self, name)[:] = state[name]
 
     def _open(self, slots: NDArray[np.int64], rng: np.random.Generator) -> None:
@@ -167,6 +189,9 @@ class SelfPlay:
         self.length[slots] = 0
         self.proven[slots] = False
         self.recorded[slots] = False
+        self.outlook[slots] = 1.0
+        if self.settings.resign.enabled:
+            self.played_out[slots] = rng.random(len(slots)) < self.settings.resign.played_out
         for ply in range(int(random.max(initial=0))):
             legal = self.game.legal(states)
             actions = (rng.random(legal.shape) * legal).argmax(axis=1)
@@ -199,15 +224,19 @@ class SelfPlay:
         """The moves to play. PUCT draws from the visits early in the game; Gumbel's noise has already explored."""
         return choose(self.settings, self._search.settings, policy, choice, self.length[slots], rng)
 
-    def _harvest(self, slot: int) -> Samples:
-        """The samples of the game that has just ended in `slot`."""
+    def _result(self, slot: int, *, resigned: bool) -> float:
+        """Of the game that has just ended in `slot`, for the first player; the side to move has lost what it resigns."""
+        result = -1.0 if resigned else float(self.game.returns(self.roots[[slot]])[0])
+        return result * (1 - 2 * int(self.roots["to_play"][slot]))
+
+    def _harvest(self, slot: int, result: float, *, played_out: bool) -> Samples:
+        """The samples of the game that has just ended in `slot`, on the board or by resignation."""
         length = self.length[slot]
-        result = float(self.game.returns(self.roots[[slot]])[0]) * (1 - 2 * self.roots["to_play"][slot])
         colour = 1 - 2 * self.history["to_play"][slot, :length].astype(np.float32)
         values, proven = self.values[slot, :length], self.proven[slot, :length]
         targets = value_targets(result, values, proven, colour, self.settings.value_mix)
         rows = np.flatnonzero(self.recorded[slot, :length])
-        states, final = self.history[slot, rows], self.roots[slot : slot + 1]
+        states, final = self.history[slot, rows], self.roots[slot : slot + 1] if played_out else None
         return make_samples(self.game, states, self.policies[slot, rows], targets[rows], final=final)
 
 

@@ -28,6 +28,7 @@ from agents.runtime import RuntimeSettings, create, network_evaluator, resolve, 
 from agents.search import SearchSettings
 from agents.section import Section
 from arena.replay import Samples
+from arena.resign import NEVER
 from arena.selfplay import SelfPlay, SelfPlaySettings, SelfPlayStats
 from envs import Game
 
@@ -59,6 +60,7 @@ class Order(NamedTuple):
     weights: Weights
     seed: tuple[int, ...]  # worker i draws from the generator of this and i
     examples: NDArray[np.uint8] | None = None  # positions to come, for 8-bit networks
+    resign: float = NEVER  # games are resigned where the outlook is below minus this
 
 
 class Played(NamedTuple):
@@ -84,7 +86,7 @@ class Worker:
         if self._cache is not None:
             self._cache.clear()
         rng = np.random.default_rng((*order.seed, number))
-        samples, stats = self._selfplay.play(self._evaluate, rng, progress=progress)
+        samples, stats = self._selfplay.play(self._evaluate, rng, resign=order.resign, progress=progress)
         return Played(samples, stats._replace(cached=self._cache.hits if self._cache else 0))
 
     def state(self) -> State:

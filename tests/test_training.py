@@ -59,6 +59,12 @@ LEAGUE = [
     "league.gate_openings=8",
     "rating.every=1",
 ]
+ZERO = [
+    "search.rule=puct",
+    "selfplay.resign={enabled: true, played_out: 0.5, false_positives: 0.3}",
+    "gate={share: 0.5, openings: 4, every: 1}",
+    "network.separate=true",
+]
 
 
 def run_here(config: Config, folder: Path) -> Run:
@@ -80,9 +86,10 @@ def outcome(folder: Path) -> tuple[str, list[object]]:
     assert found is not None
     assert not problems
     digest = hashlib.sha256()
-    for name in sorted(found.learner):
-        digest.update(name.encode() + found.learner[name].numpy().tobytes())
-    return digest.hexdigest(), found.state["results"]
+    for table in (found.learner, found.best):
+        for name in sorted(table):
+            digest.update(name.encode() + table[name].numpy().tobytes())
+    return digest.hexdigest(), [*found.state["results"], found.state["gate"], found.state["resignation"]]
 
 
 def start_samples(game: envs.Game, n: int, seed: int) -> Samples:
@@ -305,7 +312,7 @@ def test_proven_results_replace_what_was_thrown_away_later() -> None:
     selfplay.roots[:], selfplay.length[0] = states, 6
     selfplay.recorded[0, :6] = True
     selfplay.proven[0, 4], selfplay.values[0, 4] = True, 1.0  # X to move at ply 4 has a3
-    values = selfplay._harvest(0).value.tolist()
+    values = selfplay._harvest(0, -1.0, played_out=True).value.tolist()
     assert values == [1, -1, 1, -1, 1, 1]
 
 
@@ -326,7 +333,7 @@ def test_repeats_bit_for_bit(tmp_path: Path) -> None:
     assert outcome(tmp_path / "a") != outcome(tmp_path / "c")
 
 
-@pytest.mark.parametrize("more", [[], LEAGUE], ids=["self-play", "league"])
+@pytest.mark.parametrize("more", [[], LEAGUE, ZERO], ids=["self-play", "league", "gate and resignation"])
 def test_resuming_in_the_middle_equals_never_stopping(more: list[str], tmp_path: Path) -> None:
     config = load(Config, find_config("tictactoe"), [*TINY, *more])
     run_here(config, tmp_path / "whole")
