@@ -204,6 +204,15 @@ class Search:
         """Take `slots` out of the search until their next `begin`."""
         self.tree.budget[slots] = 0
 
+    def forbid(self, slot: int, actions: NDArray[np.integer]) -> None:
+        """Never try `actions` at the root of `slot`, which must be evaluated and keep another one."""
+        edges = self.tree.edge[slot, 0]
+        edges["child"][actions] = kernels.ILLEGAL
+        for bound in ("lower", "upper"):
+            edges[bound][actions] = kernels.OUT_OF_BOUNDS
+        edges["prior"][actions] = 0
+        edges["prior"] /= max(float(edges["prior"].sum()), kernels.TINY)
+
     def results(self, slots: NDArray[np.integer]) -> Results:
         """What was found in `slots`, whose roots must be evaluated."""
         n, a = len(slots), self.game.num_actions

@@ -224,10 +224,26 @@ def gtp(
     """Speak the Go Text Protocol on standard input and output, for Go GUIs."""
     import sys
 
-    from arena import gtp as protocol
     from arena import tables
+    from arena.gtp import engine
 
-    protocol.run(tables.go_game(game, player), player, seed, sys.stdin, sys.stdout)
+    engine.run(tables.go_game(game, player), player, seed, sys.stdin, sys.stdout)
+
+
+@app.command()
+def analysis(
+    player: Annotated[str, typer.Argument(help=f"one that searches: {PLAYERS}")] = "mcts:1000",
+    game: Annotated[str, typer.Option(help="a board that it must play on; else the trained agent's, or go19")] = "",
+    parallel: Annotated[int, typer.Option(min=1, help="positions searched side by side")] = 16,
+    seed: Seed = 0,
+) -> None:
+    """Analyse positions of Go for scripts and GUIs: lines of JSON in and out, in the form of KataGo's analysis engine."""
+    import sys
+
+    from arena import tables
+    from arena.analysis import engine
+
+    engine.run(tables.go_game(game, player), player, seed, parallel, sys.stdin, sys.stdout)
 
 
 @agents.command("list")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from agents.players import SearchPlayer, looker, make_player
@@ -52,10 +53,10 @@ def view(player: SearchPlayer, state: np.void, rng: np.random.Generator) -> View
     return report(player.search(state, rng))
 
 
-def candidates(search: Search) -> list[Candidate]:
-    """The legal moves at the root of slot 0, the chosen one first, then by visits."""
-    results = search.results(np.array([0]))
-    legal = np.flatnonzero(search.tree.edge["child"][0, 0] != ILLEGAL)
+def candidates(search: Search, slot: int = 0) -> list[Candidate]:
+    """The legal moves at the root of `slot`, the chosen one first, then by visits."""
+    results = search.results(np.array([slot]))
+    legal = np.flatnonzero(search.tree.edge["child"][slot, 0] != ILLEGAL)
     lower, upper = results.bounds[0].T
     rows = [
         Candidate(
@@ -70,6 +71,11 @@ def candidates(search: Search) -> list[Candidate]:
     return sorted(rows, key=lambda row: (row.action != results.choice[0], -row.visits, -row.prior))
 
 
+def open_ended(player: SearchPlayer, *, slots: int, capacity: int) -> Search:
+    """Trees for searches whose end nobody knows: Gumbel plans its halving from there, PUCT looks further as long as it runs."""
+    return Search(player.game, player.settings.model_copy(update={"rule": "puct"}), slots=slots, capacity=capacity)
+
+
 def deepening(
     player: SearchPlayer,
     states: States,
@@ -78,15 +84,18 @@ def deepening(
     nodes: int,
     interval: float,
     stop: Callable[[], bool],
+    avoid: NDArray[np.int64] | None = None,
 ) -> Iterator[Search]:
     """An open-ended search of the position `states` [1], as it stands every `interval` seconds, until `stop` says so.
 
-    The tree stops growing at `nodes` nodes or when the position is decided; it is reported on all the same.
+    The tree stops growing at `nodes` nodes or when the position is decided; it is reported on all the same. Of the actions
+    `avoid` none is looked at.
     """
-    # Gumbel's halving is planned from its end, which an analysis has not: PUCT looks further as long as it runs
-    settings = player.settings.model_copy(update={"rule": "puct"})
-    search = Search(player.game, settings, slots=1, capacity=nodes)
+    search = open_ended(player, slots=1, capacity=nodes)
     search.begin(np.array([0]), states, nodes - 1)
+    search.step(player.evaluate, rng)  # the root
+    if avoid is not None:
+        search.forbid(0, avoid)
     while True:
         until = time.monotonic() + interval
         while True:

@@ -59,13 +59,13 @@ def game_of(name: str, players: list[str]) -> Game:
 
 
 def go_game(name: str, player: str) -> Go:
-    """The board that `arena gtp` begins with."""
+    """The board that `arena gtp` begins with: 9x9 for the champion, which plays on no other."""
     try:
         game = game_of(name, [player])
     except ValueError:
         if name:
             raise
-        game = envs.make("go19")
+        game = envs.make("go9" if player.partition(":")[0] == "champion" else "go19")
     if not isinstance(game, Go):
         raise ValueError(f"the Go Text Protocol is for Go, not {game.name}")
     return game

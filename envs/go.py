@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -173,6 +174,10 @@ class Go:
         states[:] = _start(self.size, self.handicap)
         return states
 
+    def position(self, stones: Sequence[tuple[int, int]], to_play: int = 0) -> States:
+        """[1] the start of a game with `stones`, (player, point), on the board. ValueError where these are no position."""
+        return _placed(self.size, stones, to_play)
+
     def step(self, states: States, actions: NDArray[np.integer]) -> States:
         out = np.empty_like(states)
         kernels.step(states, np.asarray(actions, np.int64), self._near, self.max_plies, out)
@@ -284,21 +289,35 @@ def _finite(komi: float | str) -> float:
 @functools.cache
 def _start(size: int, handicap: int) -> States:
     """[1] the start position."""
-    start = kernels.empty_board(size * size)
-    if handicap:
-        near = kernels.neighbours(size, size)
-        for point in handicap_points(size, handicap):
-            placed = np.empty_like(start)
-            kernels.step(start, np.array([point]), near, kernels.max_plies(size), placed)
-            start = placed
-            start["history"][:, 0] = start["history"][:, 1]
-            start["history"][:, 1] = start["ply"] = start["to_play"] = 0
-        start["to_play"] = 1
-        start["history"][:, 0] |= 1
-        for field in ("last", "earlier", "anchor"):
-            start[field] = kernels.NONE
-        start["since"] = 0
+    points = handicap_points(size, handicap) if handicap else []
+    start = _placed(size, [(0, point) for point in points], int(handicap > 0))
     start.setflags(write=False)
+    return start
+
+
+def _placed(size: int, stones: Sequence[tuple[int, int]], to_play: int) -> States:
+    """[1] a game that begins with `stones`, (player, point). ValueError names the point that cannot be.
+
+    None is captured on the way if each chain has a liberty in the end: until then it has one where the rest of it, or of a
+    neighbour, will stand.
+    """
+    start, near = kernels.empty_board(size * size), kernels.neighbours(size, size)
+    for player, point in stones:
+        if start["board"][0, point] != kernels.EMPTY:
+            raise ValueError(f"two stones on point {point}")
+        start["to_play"] = player
+        placed = np.empty_like(start)
+        kernels.step(start, np.array([point]), near, kernels.max_plies(size), placed)
+        if placed["captures"].any():
+            raise ValueError(f"a chain without a liberty beside the stone on point {point}")
+        start = placed
+        start["history"][:, 0] = start["history"][:, 1]
+        start["history"][:, 1] = start["ply"] = 0
+    start["to_play"] = to_play
+    start["history"][:, 0] = (start["history"][:, 0] & ~np.uint64(1)) | np.uint64(to_play)
+    for field in ("last", "earlier", "anchor", "ko"):
+        start[field] = kernels.NONE
+    start["since"] = 0
     return start
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from arena.gtp import COMMANDS, Engine, serve
+from arena.gtp.engine import COMMANDS, Engine, serve
 from envs.go import Go
 
 GNUGO = shutil.which("gnugo", path="/usr/games:/usr/local/bin:/usr/bin")
@@ -73,9 +73,9 @@ def test_every_listed_command_is_known() -> None:
     ("command", "refusal"),
     [
         ("boardsize 25", "unacceptable size"),
-        ("boardsize x", "unacceptable size"),
+        ("boardsize x", "syntax error: not an integer"),
         ("boardsize", "syntax error"),
-        ("komi many", "syntax error"),
+        ("komi many", "syntax error: not a number"),
         ("play b Z9", "syntax error: invalid vertex"),
         ("play green A1", "syntax error: invalid color"),
         ("play b", "syntax error"),
@@ -84,7 +84,7 @@ def test_every_listed_command_is_known() -> None:
         ("set_free_handicap A1", "bad vertex list"),
         ("set_free_handicap A1 A1", "bad vertex list"),
         ("final_status_list sleeping", "invalid status"),
-        ("loadsgf no/such.sgf", "cannot load file: [Errno 2] No such file or directory: 'no/such.sgf'"),
+        ("loadsgf no/such.sgf", "cannot load file: no such file"),
         ("time_settings a b c", "syntax error: not a number"),
     ],
 )
@@ -121,6 +121,11 @@ def test_handicap_stones_are_black_and_white_moves_next() -> None:
         "place_free_handicap 9", "showboard", "place_free_handicap 2", "clear_board", "set_free_handicap A1 B2"
     )
     assert len(answers[0].split()) == 10
+    assert talk("boardsize 7", "place_free_handicap 9", "clear_board", "place_free_handicap 1")[1:] == [
+        "= C3 E5 C5 E3",
+        "=",
+        "? invalid number of stones: no such handicap on this board",
+    ]
     assert answers[1].count("X") >= 9
     assert "O to play" in answers[1]
     assert answers[2] == "? board not empty"
@@ -136,19 +141,213 @@ def test_a_record_is_loaded_up_to_a_move(tmp_path: Path) -> None:
     assert talk(f"loadsgf {file}")[0].startswith("? cannot load file")
 
 
-def test_the_clock_is_kept() -> None:
-    engine = Engine(Go(9), "mcts:1000000", seed=0)
-    for command, seconds in (
-        ("time_settings 10 0 0", 0.5),
-        ("time_settings 0 2 4", 0.5),
-        ("time_settings 60 5 1", 8.0),
-    ):
-        serve(engine, io.StringIO(command + "\n"), io.StringIO())
-        budget = engine._budget(0)
-        assert budget is not None
-        assert 0 < budget < seconds
-    serve(engine, io.StringIO("time_left b 1 0\ntime_settings 0 1 0\n"), io.StringIO())
-    assert engine._budget(0) is None
+class Time:
+    """A time source that every look at it moves on."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        self.seconds += 0.01
+        return self.seconds
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "time_settings 20 0 0",
+        "time_settings 0 10 5",
+        "kgs-time_settings byoyomi 2 1 3",
+        "kgs-time_settings canadian 1 8 4",
+    ],
+)
+def test_a_game_by_the_clock_is_played_in_time(settings: str) -> None:
+    """The engine keeps its own clock where the controller says nothing of the time left; a search takes as long as it may."""
+    engine = Engine(Go(5), "mcts:400", seed=0, now=Time())
+    serve(engine, io.StringIO(settings + "\n"), io.StringIO())
+    for _ in range(15):
+        for colour, name in enumerate("bw"):
+            before = engine.clocks[colour].left
+            out = io.StringIO()
+            serve(engine, io.StringIO(f"genmove {name}\n"), out)
+            assert out.getvalue().startswith("= ")
+            assert engine.clocks[colour].left != before or before.stones == 1
+            assert not engine.clocks[colour].left.out
+
+
+def test_the_controller_knows_the_time_better() -> None:
+    engine = Engine(Go(5), "mcts:10", seed=0)
+    told = ["time_settings 60 30 5", "time_left b 12 0", "time_left w 9 3"]
+    serve(engine, io.StringIO("\n".join(told) + "\n"), io.StringIO())
+    assert engine.clocks[0].left == (12, 30, 5, 1)
+    assert engine.clocks[1].left == (0, 9, 3, 1)
+    serve(engine, io.StringIO("kgs-time_settings byoyomi 60 30 5\ntime_left w 9 3\n"), io.StringIO())
+    assert engine.clocks[1].left == (0, 9, 1, 3)
+    for unlimited in ("time_settings 0 1 0", "kgs-time_settings none"):
+        serve(engine, io.StringIO(unlimited + "\n"), io.StringIO())
+        assert engine.clocks[0].budget() is None
+
+
+def test_rules_are_kata_go_s() -> None:
+    answers = talk(
+        "kata-get-rules",
+        "kata-set-rules chinese",
+        'kata-set-rules {"ko":"SITUATIONAL","suicide":true}',
+        "kata-set-rule whiteHandicapBonus N-1",
+        "kata-get-rules",
+        "kgs-rules chinese",
+        "kata-set-rules japanese",
+        "kata-set-rules {",
+        "kata-set-rule ko NEVER",
+    )
+    rest = '"scoring": "AREA", "suicide": {}, "tax": "NONE", "whiteHandicapBonus": "{}"}}'
+    assert answers[0] == '= {"hasButton": false, "ko": "POSITIONAL", ' + rest.format("false", "0")
+    assert answers[4] == '= {"hasButton": false, "ko": "SITUATIONAL", ' + rest.format("true", "N-1")
+    assert answers[1:4] == ["="] * 3
+    assert answers[5:] == [
+        "=",
+        "? unsupported rules: scoring TERRITORY, tax SEKI",
+        "? syntax error: no JSON",
+        "? syntax error: unknown rule ko NEVER",
+    ]
+
+
+def test_a_game_longer_than_our_rules_allow_goes_on() -> None:
+    """A game of ours ends after 64 plies on 3x3; a controller may have other ideas."""
+    moves = [f"play {colour} {vertex}" for _ in range(40) for colour, vertex in (("b", "pass"), ("w", "pass"))]
+    answers = talk("boardsize 3", "play b B2", *moves, "play w A1", "genmove b", "final_status_list alive")
+    assert set(answers[:-2]) == {"="}
+    assert answers[-2].startswith("= ")
+    assert {"B2", "A1"} <= set(answers[-1].split())
+
+
+def test_suicide_is_legal_where_the_rules_say_so() -> None:
+    corner = ["play b A1", "play w A2", "play w B2", "play w C1", "play b B1"]  # two black stones, without a liberty
+    assert talk("kata-set-rules chinese", *corner)[-1] == "? illegal move"
+    assert talk("kata-set-rules tromp-taylor", *corner)[-1] == "="
+
+
+def test_white_is_paid_for_handicap_stones_as_the_rules_say() -> None:
+    whole_board = ["komi 0", "fixed_handicap 4", "final_score"]
+    assert talk(*whole_board)[-1] == "= B+81"
+    assert talk("kata-set-rules chinese", *whole_board)[-1] == "= B+77"
+    assert talk("kata-set-rules aga", *whole_board, "clear_board", "play b E5", "final_score")[-1] == "= B+81"
+
+
+def test_what_is_refused_leaves_the_board_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "game.sgf"
+    file.write_text("(;GM[1]FF[4]SZ[5];B[aa];W[aa])")
+    refused = [
+        "set_free_handicap C3 C3",
+        "set_position b A1 w A1",
+        f"loadsgf {file}",
+        f"loadsgf {tmp_path}",
+        "boardsize 25",
+    ]
+    answers = talk(
+        "play w E5",
+        "undo",
+        "fixed_handicap 2",
+        *refused,
+        "final_status_list alive",
+        "boardsize 9",
+        "final_status_list alive",
+    )
+    assert answers[2] == "= C3 G7"
+    assert all(answer.startswith("? ") for answer in answers[3:8])
+    assert answers[8] == "= G7\nC3"
+    assert answers[10] == "="
+
+
+def test_a_position_is_set_up_and_a_game_printed(tmp_path: Path) -> None:
+    answers = talk(
+        "boardsize 5", "set_position b C3 w C4 b D4", "play w D3", "play w A1", "printsgf", "undo", "undo", "undo"
+    )
+    assert answers[-1] == "? cannot undo"
+    file = tmp_path / "game.sgf"
+    file.write_text(answers[4].removeprefix("= "))
+    assert talk(f"loadsgf {file}", "final_status_list alive")[1] == "= D4\nC3\nC4\nD3\nA1"
+
+
+def test_moves_can_be_left_out_of_an_analysis() -> None:
+    talked = talk(
+        "kata-analyze b 5 allow b A1,B1 1 rootInfo true pvVisits true",
+        "lz-analyze b 5 avoid b pass 1 minmoves 25",
+        size=5,
+    )
+    last = talked[0].split("\n")[-1]
+    assert {word for before, word in zip(last.split(), last.split()[1:], strict=False) if before == "move"} <= {
+        "A1",
+        "B1",
+    }
+    assert " rootInfo visits " in last
+    assert " pvVisits " in last
+    last = talked[1].split("\n")[-1]
+    assert "move pass" not in last
+    assert last.count("info ") == 25
+    for wrong in ("avoid b A1", "avoid b Z1 1", "strength 3", "ownership maybe", "maxmoves"):
+        assert talk(f"kata-analyze {wrong}", size=5)[0].startswith("? syntax error")
+    assert talk("lz-analyze b allow b A1 1 avoid b A1 1", size=5) == ["? no move is left to look at"]
+
+
+def test_a_network_says_who_owns_what() -> None:
+    moves = [f"play b {column}{row}" for column in "DE" for row in range(1, 10)]
+    analysis, raw, every, komi = talk(
+        *moves, "kata-analyze w 5 ownership true", "kata-raw-nn 0", "kata-raw-nn all", "get_komi", player="champion:50"
+    )[len(moves) :]
+    last = analysis.split("\n")[-1]
+    owned = [float(word) for word in last.partition(" ownership ")[2].split()]
+    assert len(owned) == 81
+    wall = [row * 9 + column for row in range(9) for column in (3, 4)]
+    assert max(owned[point] for point in wall) < -0.5  # White is to move, and the wall is Black's
+    assert float(last.split("scoreLead ")[1].split()[0]) < 0
+    assert raw.startswith("= symmetry 0\nwhiteWin 0.0")
+    white = list(map(float, raw.partition("whiteOwnership\n")[2].split()))
+    assert len(white) == 81
+    assert max(white[point] for point in wall) < -0.5
+    assert raw.partition("policy\n")[2].split()[3] == "NAN"  # D9 is taken
+    assert every.count("symmetry") == 8
+    assert float(raw.partition("whiteLead ")[2].split()[0]) < 0
+    assert komi == "= 7"
+    assert talk("kata-raw-nn 0", player="mcts:10") == ["? mcts:10 has no network"]
+
+
+def test_every_way_to_look_at_a_position_is_the_same_position() -> None:
+    """An empty board looks the same from everywhere, and a stone in a corner has its policy turned back."""
+    (every,) = talk("kata-raw-nn all", player="champion:50")
+    wins = {line for line in every.split("\n") if line.startswith("whiteWin")}
+    assert len(wins) == 1
+    turned = talk("play b C3", "kata-raw-nn all", player="champion:50")[1].split("symmetry")[1:]
+    for said in turned:
+        policy = said.partition("policy\n")[2].split()[:81]
+        assert [i for i, p in enumerate(policy) if p == "NAN"] == [6 * 9 + 2]
+        owned = list(map(float, said.partition("whiteOwnership\n")[2].split()))
+        assert min(range(81), key=lambda i: owned[i]) == 6 * 9 + 2  # the stone's own point is Black's before any other
+
+
+def test_strange_lines_are_answered_or_passed_over() -> None:
+    answers = talk(
+        "\x07name\x00",
+        "99999999999999999999 name",
+        "\u00b2 name",
+        "   ",
+        "12",
+        "komi \u00b2",
+        "boardsize " + "9" * 5000,
+    )
+    assert answers[0] == "= arena mcts:30"
+    assert answers[1] == "? unknown command"
+    assert answers[2] == "? unknown command"
+    assert len(answers) == 5
+    assert talk("name " + "x" * 200_000, "version")[1].startswith("= ")
+
+
+def test_a_program_that_resigns_as_the_player_resigns(tmp_path: Path) -> None:
+    program = tmp_path / "coward.py"
+    program.write_text(
+        "import sys\nfor line in sys.stdin:\n    print('=', 'resign' if 'genmove' in line else '', end='\\n\\n', flush=True)"
+    )
+    assert talk("genmove b", "reg_genmove b", "name", player=f"gtp:{sys.executable} {program}")[:2] == ["= resign"] * 2
 
 
 @pytest.mark.parametrize("command", ["lz-analyze 10", "kata-analyze b 10", "analyze b interval 10 maxmoves 3"])
