@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, model_validator
@@ -17,6 +18,7 @@ from agents.section import Section
 from envs import Game, TerritoryGame
 
 Trunk = Literal["residual", "convolutional", "mlp", "transformer", "recurrent"]
+AUXILIARY = ("territory", "reply", "soft_policy")  # settings of heads that serve learning only
 TRUNKS: tuple[Trunk, ...] = get_args(Trunk)
 
 
@@ -56,6 +58,8 @@ class NetworkSettings(Section):
     value_channels: int = Field(4, ge=1, description="channels before the value's linear layers; AlphaGo Zero 1")
     value_hidden: int = Field(64, ge=1, description="width of the value's hidden layer; AlphaGo Zero 256")
     territory: bool = Field(False, description="auxiliary ownership and score heads, for games of territory")
+    reply: bool = Field(False, description="auxiliary head that predicts the opponent's next policy; KataGo true")
+    soft_policy: bool = Field(False, description="auxiliary head that learns the policy flattened; KataGo true")
 
     @model_validator(mode="after")
     def _fits_the_trunk(self) -> Self:
@@ -74,6 +78,8 @@ class Output(NamedTuple):
     value: Tensor  # [B] logits: value = tanh(logit / 2)
     ownership: Tensor | None  # [B, H, W] logits
     score: Tensor | None  # [B] in board areas
+    reply: Tensor | None = None  # [B, A] logits of the opponent's next move, nothing masked
+    soft: Tensor | None = None  # [B, A] logits of the flattened policy, illegal actions not masked
 
 
 class PolicyValueNetwork(nn.Module):
@@ -94,12 +100,17 @@ class PolicyValueNetwork(nn.Module):
         self.policy = PolicyHead(channels, settings.policy_channels, board, game.num_actions)
         self.value = ValueHead(channels, settings.value_channels, settings.value_hidden, board)
         self.territory = TerritoryHead(channels, board) if settings.territory else None
+        shape = (channels, settings.policy_channels, board, game.num_actions)
+        self.reply = PolicyHead(*shape) if settings.reply else None
+        self.soft = PolicyHead(*shape) if settings.soft_policy else None
 
     def forward(self, planes: Tensor) -> Output:
         x = self.trunk(planes)
         y = x if self.value_trunk is None else self.value_trunk(planes)
         ownership, score = self.territory(y) if self.territory is not None else (None, None)
-        return Output(self.policy(x), self.value(y), ownership, score)
+        reply = self.reply(x) if self.reply is not None else None
+        soft = self.soft(x) if self.soft is not None else None
+        return Output(self.policy(x), self.value(y), ownership, score, reply, soft)
 
     def trunks(self) -> list[nn.Module]:
         """All trunks: one, or that of the policy and that of the value."""
@@ -121,6 +132,16 @@ def make_trunk(planes: int, board: tuple[int, int], settings: NetworkSettings) -
             return TransformerTrunk(planes, channels, blocks, board, heads=settings.attention_heads)
         case "recurrent":
             return RecurrentTrunk(planes, channels, blocks)
+
+
+def for_play(game: Game, settings: NetworkSettings, weights: Mapping[str, Tensor]) -> PolicyValueNetwork:
+    """The network with `weights` as it plays: normalisation folded, without the auxiliary heads, which serve learning only."""
+    network = PolicyValueNetwork(game, settings)
+    network.load_state_dict(weights)
+    network.eval()
+    fold_normalisation(network)
+    network.territory = network.reply = network.soft = None
+    return network
 
 
 def fold_normalisation(network: nn.Module) -> None:

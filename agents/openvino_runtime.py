@@ -22,7 +22,7 @@ from torch.func import functional_call
 
 import envs
 from agents.evaluators import Evaluation, masked_softmax
-from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
+from agents.network import NetworkSettings, PolicyValueNetwork, for_play
 from agents.planes import seen_by
 from agents.quantisation import quantise, random_positions
 from agents.runtime import EXAMPLES
@@ -73,7 +73,7 @@ class OpenVINORuntime:
     def load(self, weights: Mapping[str, Tensor], examples: NDArray[np.uint8] | None = None) -> None:
         model = self._model.clone()
         _, *inputs = model.get_parameters()
-        folded = _folded(self._game, self._settings, weights).state_dict()
+        folded = for_play(self._game, self._settings, weights).state_dict()
         for parameter, weight in zip(inputs, folded.values(), strict=True):
             parameter.output(0).replace(opset.constant(weight.numpy()).output(0))
             model.remove_parameter(parameter)
@@ -109,21 +109,11 @@ def has_bf16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _folded(game: Game, settings: NetworkSettings, weights: Mapping[str, Tensor]) -> PolicyValueNetwork:
-    """The network that is served: normalisation folded, no auxiliary heads, which serve learning only."""
-    network = PolicyValueNetwork(game, settings)
-    network.load_state_dict(weights)
-    network.eval()
-    fold_normalisation(network)
-    network.territory = None
-    return network
-
-
 @functools.lru_cache(maxsize=4)
 def _convert(name: str, settings: NetworkSettings) -> openvino.Model:
     """The network for the game `name`, with any number of positions and its weights as inputs: seconds of work, done once."""
     game = seen_by(settings.planes, envs.make(name))
-    network = _folded(game, settings, PolicyValueNetwork(game, settings).state_dict())
+    network = for_play(game, settings, PolicyValueNetwork(game, settings).state_dict())
     weights = tuple(network.state_dict().values())
     planes = torch.zeros((2, len(game.planes), *game.board_shape), dtype=torch.uint8)
     shapes = {"planes": {0: torch.export.Dim("positions")}, "weights": tuple({} for _ in weights)}

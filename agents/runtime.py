@@ -20,7 +20,7 @@ from torch import Tensor
 
 from agents.choices import recall, remember
 from agents.evaluators import Evaluation, Evaluator, masked_softmax
-from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
+from agents.network import NetworkSettings, PolicyValueNetwork, for_play
 from agents.planes import seen_by
 from agents.section import Section
 from envs import Game, States
@@ -68,16 +68,12 @@ class TorchRuntime:
         self.load(PolicyValueNetwork(game, network).state_dict())
 
     def load(self, weights: Mapping[str, Tensor], examples: NDArray[np.uint8] | None = None) -> None:
-        network = PolicyValueNetwork(self._game, self._settings)
-        network.load_state_dict(weights)
-        network.eval()
-        fold_normalisation(network)
+        network = for_play(self._game, self._settings, weights)
         network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch stub
         for trunk in network.trunks():
             trunk.to(self._dtype)
         for head in (network.policy, network.value):
             head.squeeze.to(self._dtype)
-        network.territory = None  # auxiliary heads serve learning only
         self._network = network
 
     @torch.inference_mode()

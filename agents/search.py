@@ -21,6 +21,8 @@ from agents.evaluators import Evaluator
 from agents.section import Section
 from envs import Game, States
 
+SMALL_PRIOR = 0.01  # KataGo's
+
 
 class SearchSettings(Section):
     """How the tree is searched. The defaults of `c_*` are the papers'."""
@@ -36,6 +38,15 @@ class SearchSettings(Section):
     )
     noise_total: float = Field(
         10.83, gt=0, description="Dirichlet alpha times legal actions; AlphaGo Zero 0.03 x 361 = 10.83"
+    )
+    noise_shaped: float = Field(
+        0.0, ge=0, le=1, description="share of alpha for moves of more than average log prior only; KataGo 0.5"
+    )
+    forced_playouts: float = Field(
+        0.0,
+        ge=0,
+        description="PUCT, searches with noise: k of sqrt(k P N) visits that a tried root move gets at least, taken out of "
+        "the policy again unless PUCT wants them; KataGo 2",
     )
     max_considered: int = Field(16, ge=1, description="Gumbel: actions sequential halving starts with; paper 16")
     c_visit: float = Field(50.0, ge=0, description="Gumbel: paper 50")
@@ -84,6 +95,22 @@ def considered_visits(considered: int, simulations: int) -> NDArray[np.int32]:
     return np.array(plan[:simulations], np.int32)
 
 
+def noise_shares(priors: NDArray[np.float32], legal: NDArray[np.bool_], shaped: float) -> NDArray[np.float64]:
+    """[n, A] how the Dirichlet noise's alpha is spread over the legal actions, summing to one; zero where illegal.
+
+    Evenly but for the share `shaped`, which follows how far an action's log prior is above the average one: a move that
+    the network overlooks has a small prior, but seldom as small as most moves' (KataGo, "Shaped Dirichlet Noise"). Priors
+    above SMALL_PRIOR count as that: moves that everyone looks at need no more noise than those.
+    """
+    even = legal / legal.sum(axis=1, keepdims=True)
+    if shaped == 0:
+        return even
+    logs = np.log(np.minimum(priors, SMALL_PRIOR) + kernels.TINY, dtype=np.float64)
+    above = np.maximum(0, logs - (logs * even).sum(axis=1, keepdims=True)) * legal
+    total = above.sum(axis=1, keepdims=True)
+    return np.where(total > 0, (1 - shaped) * even + shaped * above / np.where(total > 0, total, 1), even)
+
+
 class Search:
     """Trees for `slots` games, `capacity` nodes each."""
 
@@ -120,6 +147,7 @@ class Search:
         kernels.clear(self.tree, slots)
         self.states[slots, 0] = states
         self.tree.budget[slots] = simulations
+        self.tree.forced[slots] = np.multiply(self.settings.forced_playouts, noisy)
         self._noisy[slots] = noisy
 
     def advance(self, slot: int, state: np.void, simulations: int) -> int:
@@ -134,7 +162,7 @@ class Search:
         count = kernels.reroot(self.tree, slot, node, self._kept)
         self.states[slot, :count] = self.states[slot, self._kept[:count]]
         self.tree.budget[slot] = simulations
-        self._noisy[slot] = False
+        self.tree.forced[slot], self._noisy[slot] = 0.0, False
         return int(self.tree.done[slot])
 
     def _find(self, slot: int, state: np.void) -> int:
@@ -256,11 +284,11 @@ class Search:
                 considered = min(int(moves), self.settings.max_considered, simulations)
                 self.tree.plan[b, :simulations] = considered_visits(considered, simulations)
         elif noisy.any():
-            alpha = self.settings.noise_total / legal[noisy].sum(axis=1, keepdims=True)
-            noise = rng.standard_gamma(np.broadcast_to(alpha, legal[noisy].shape)) * legal[noisy] + 1e-30 * legal[noisy]
+            priors, fraction = self.tree.edge["prior"][roots[noisy], 0], self.settings.noise_fraction
+            alpha = self.settings.noise_total * noise_shares(priors, legal[noisy], self.settings.noise_shaped)
+            noise = rng.standard_gamma(alpha) + 1e-30 * legal[noisy]
             noise /= noise.sum(axis=1, keepdims=True)
-            fraction = self.settings.noise_fraction
-            mixed = (1 - fraction) * self.tree.edge["prior"][roots[noisy], 0] + fraction * noise
+            mixed = (1 - fraction) * priors + fraction * noise
             self.tree.edge["prior"][roots[noisy], 0] = mixed
 
 

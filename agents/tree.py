@@ -61,6 +61,7 @@ class Tree(NamedTuple):
     size: NDArray[np.int32]  # [B] nodes in use; 0: the root awaits its evaluation
     budget: NDArray[np.int32]  # [B] simulations wanted at the root; 0: the slot is idle
     done: NDArray[np.int32]  # [B] simulations finished at the root
+    forced: NDArray[np.float64]  # [B] PUCT: k of the visits forced at the root, 0 for none
     gumbel: NDArray[np.float64]  # [B, A] Gumbel noise of the root plus log prior
     plan: NDArray[np.int32]  # [B, P] sequential halving: visits an action must have to be considered at simulation i
 
@@ -84,6 +85,7 @@ def new_tree(games: int, nodes: int, actions: int, plan: int) -> Tree:
         size=np.zeros(games, np.int32),
         budget=np.zeros(games, np.int32),
         done=np.zeros(games, np.int32),
+        forced=np.zeros(games, np.float64),
         gumbel=np.zeros((games, actions), np.float64),
         plan=np.zeros((games, plan), np.int32),
     )
@@ -113,18 +115,35 @@ def _edge_value(edge):
 
 
 @kernel
-def _puct(node, edges, rule):
-    """argmax of Q + c P sqrt(N) / (1 + n): AlphaZero (2018), with first-play urgency for unvisited children."""
+def _exploration(node, rule):
+    """c sqrt(N) of PUCT: what a prior is multiplied by."""
     count = 1 + _count(node)
-    urgency = _clip((node["total"] - node["flying"]) / count, node["lower"], node["upper"])
+    return (rule.c_init + np.log((count + rule.c_base + 1.0) / rule.c_base)) * np.sqrt(np.float64(count))
+
+
+@kernel
+def _forced_visits(node, edge, forced):
+    """sqrt(k P N): visits that a tried action of the root gets whatever its value (Wu 2019, section 3.2)."""
+    return np.sqrt(forced * edge["prior"] * _count(node))
+
+
+@kernel
+def _puct(node, edges, rule, forced):
+    """argmax of Q + c P sqrt(N) / (1 + n): AlphaZero (2018), with first-play urgency for unvisited children.
+
+    Before that the first action that has been tried and is short of its forced visits, where `forced` is above 0.
+    """
+    urgency = _clip((node["total"] - node["flying"]) / (1 + _count(node)), node["lower"], node["upper"])
     urgency -= rule.fpu * np.sqrt(node["tried"])
-    explore = (rule.c_init + np.log((count + rule.c_base + 1.0) / rule.c_base)) * np.sqrt(np.float64(count))
+    explore = _exploration(node, rule)
     best, best_score = -1, -np.inf
     for a in range(len(edges)):
         edge = edges[a]
         if not _worth_visiting(node, edge):
             continue
         n = _count(edge)
+        if forced > 0 and 0 < n < _forced_visits(node, edge, forced):
+            return a
         q = _edge_value(edge) if n > 0 else urgency
         score = q + explore * edge["prior"] / (1.0 + n)
         if score > best_score:
@@ -270,7 +289,7 @@ def _descend(tree, b, simulation, rule, scratch):
     while True:
         this, edges = tree.node[b, node], tree.edge[b, node]
         if rule.kind == PUCT:
-            a = _puct(this, edges, rule)
+            a = _puct(this, edges, rule, tree.forced[b] if node == 0 else 0.0)
         elif node == 0:
             a = _gumbel_root(tree, b, simulation, rule, scratch)
         else:
@@ -407,11 +426,32 @@ def _worth_playing(node, edge):
 
 
 @kernel
+def _unforced(node, edges, rule, forced, best, out):
+    """Take out of the visits `out` [A] those that only forcing accounts for: policy-target pruning (Wu 2019, section 3.2).
+
+    An action loses up to its forced visits, but none without which PUCT would prefer it to the most visited action `best`;
+    one that is left with a single visit loses that too.
+    """
+    explore = _exploration(node, rule)
+    bar = _edge_value(edges[best]) + explore * edges[best]["prior"] / (1.0 + edges[best]["visits"])
+    for a in range(len(edges)):
+        edge = edges[a]
+        if a == best or out[a] == 0:
+            continue
+        gap = bar - _edge_value(edge)
+        if gap > 0:  # else it is better than the best at any number of visits
+            least = np.floor(explore * edge["prior"] / gap)  # so many visits and PUCT is below the bar
+            out[a] = min(out[a], max(least, out[a] - np.floor(_forced_visits(node, edge, forced))))
+        if out[a] <= 1:
+            out[a] = 0.0
+
+
+@kernel
 def root_summary(tree, rule, games, policy, action_values, bounds, values, choice):
     """Per game of `games`, at the root:
 
-    policy [n, A] f4         the improved policy: visit shares under PUCT, softmax(logits + sigma(completed Q)) under Gumbel;
-                             of a solved root only actions that keep its value
+    policy [n, A] f4         the improved policy: visit shares under PUCT, less those only forced, softmax(logits +
+                             sigma(completed Q)) under Gumbel; of a solved root only actions that keep its value
     action_values [n, A] f4  mean value of each visited action, the root's value elsewhere, 0 where illegal
     bounds [n, A, 2] i1      proven lower and upper bound of each action
     values [n] f4            mean value of all simulations, exact where solved
@@ -448,7 +488,10 @@ def root_summary(tree, rule, games, policy, action_values, bounds, values, choic
             if rule.kind == PUCT:
                 # A solved root can have no visits on a saving action; the prior then decides.
                 improved[a] = edge["visits"] if most > 0 else edge["prior"] + TINY
-            kept += improved[a]
         choice[i] = best
+        if rule.kind == PUCT and tree.forced[games[i]] > 0 and most > 0 and node["lower"] < node["upper"]:
+            _unforced(node, edges, rule, tree.forced[games[i]], best, improved)
+        for a in range(actions):
+            kept += improved[a]
         for a in range(actions):
             policy[i, a] = improved[a] / kept

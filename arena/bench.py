@@ -86,7 +86,8 @@ def bench(config: Config, *, seconds: float, console: Console, as_json: bool = F
     with console.status("tree and rules"):
         dummy, kilobytes = _tree(game, config, seconds)
     with console.status("training"):
-        samples = SelfPlay(game, config.selfplay.model_copy(update={"games": 1}), config.search).play(
+        one_game = config.selfplay.model_copy(update={"games": 1})
+        samples = SelfPlay(game, one_game, config.search, replies=config.network.reply).play(
             uniform(game), np.random.default_rng(0)
         )[0]
         learner = Learner(game, config.network, config.train, device=runtime.device)

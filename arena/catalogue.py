@@ -17,7 +17,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from agents.files import AgentFile, find_agent, fingerprint, load_agent, save_agent
-from agents.network import PolicyValueNetwork
+from agents.network import for_play
 from agents.players import CHAMPIONS
 from envs.files import replacing
 
@@ -141,9 +141,7 @@ class _Deployed(nn.Module):
 
     def __init__(self, agent: AgentFile) -> None:
         super().__init__()
-        self.network = PolicyValueNetwork(agent.game, agent.network)
-        self.network.load_state_dict(agent.weights)
-        self.network.territory = None  # for learning only
+        self.network = for_play(agent.game, agent.network, agent.weights)
 
     def forward(self, planes: Tensor) -> tuple[Tensor, Tensor]:
         output = self.network(planes)

@@ -125,7 +125,7 @@ def _read(run: Path, place: Path) -> Checkpoint:
         learner=safetensors.torch.load(data[LEARNER]),
         selfplay=safetensors.numpy.load(data[SELFPLAY]) if SELFPLAY in data else {},
         best=safetensors.torch.load(data[BEST]) if BEST in data else {},
-        replay={i: Samples(**safetensors.numpy.load(rows)) for i, rows in sorted(replay.items())},
+        replay={i: Samples.from_arrays(safetensors.numpy.load(rows)) for i, rows in sorted(replay.items())},
         state=state,
     )
 

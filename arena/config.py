@@ -62,6 +62,12 @@ class Config(Section):
     game: str = Field(description="as `arena games` lists it: connect_four, go9, go:size=9,komi=6.5")
     seed: int = Field(0, ge=0, description="every random draw of the run follows from it")
     iterations: int = Field(ge=1, description="rounds of self-play, learning and saving")
+    budget: int = Field(
+        0,
+        ge=0,
+        description="compute after which the run ends, before `iterations` too: network evaluations in self-play, and 3 "
+        "a sample learned from; 0: none",
+    )
     keep_checkpoints: int = Field(2, ge=1, description="newest checkpoints kept")
     network: NetworkSettings = NetworkSettings()
     runtime: RuntimeSettings = RuntimeSettings()

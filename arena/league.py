@@ -125,15 +125,20 @@ def play(
     drawn: Sequence[str],
     rng: np.random.Generator,
     *,
+    replies: bool = False,
     progress: Callable[[int], None] = lambda games: None,
 ) -> LeagueGames:
-    """A game against each of `drawn`, side by side, the network first in every other one; its moves as samples."""
+    """A game against each of `drawn`, side by side, the network first in every other one; its moves as samples.
+
+    `replies`: with the opponents' answers, which are single moves here.
+    """
     n = len(drawn)
     search = Search(game, search_settings, slots=n, capacity=settings.simulations + 1)
     states, length = _openings(game, n, settings.random_plies, rng)
     first = np.arange(n) % 2 == 0
     rival = np.array(drawn)
     kept: list[list[_Kept]] = [[] for _ in drawn]
+    answers: list[list[int]] = [[] for _ in drawn]  # to the kept positions, but for a last one
     going = np.arange(n)
     while len(going):
         own = (states["to_play"][going] == 0) == first[going]
@@ -152,6 +157,9 @@ def play(
             theirs = going[~own & (rival[going] == name)]
             if len(theirs):
                 actions[theirs] = player(states[theirs], rng)
+        for row in going[~own]:
+            if kept[row]:
+                answers[row].append(int(actions[row]))
         states[going] = game.step(states[going], actions[going])
         length[going] += 1
         over = game.terminal(states[going])
@@ -172,6 +180,7 @@ def play(
                 settings.value_mix,
             ),
             final=states[row : row + 1],
+            replies=_one_hot(answers[row], len(moves), game.num_actions) if replies else None,
         )
         for row, moves in enumerate(kept)
         if moves
@@ -180,6 +189,13 @@ def play(
     for name, result in zip(drawn, results, strict=True):
         scores[name].append((1 + float(result)) / 2)
     return LeagueGames(Samples.concatenate(samples), scores)
+
+
+def _one_hot(actions: Sequence[int], rows: int, num_actions: int) -> NDArray[np.float32]:
+    """[rows, A] a certain policy a row, zero in rows without an action."""
+    table = np.zeros((rows, num_actions), np.float32)
+    table[np.arange(len(actions)), actions] = 1
+    return table
 
 
 def _openings(game: Game, count: int, plies: int, rng: np.random.Generator) -> tuple[States, NDArray[np.int64]]:

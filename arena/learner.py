@@ -41,6 +41,8 @@ class TrainSettings(Section):
     value_weight: float = Field(1.0, ge=0, description="of the value loss; AlphaZero 1")
     ownership_weight: float = Field(0.15, ge=0, description="of the ownership loss, for games of territory")
     score_weight: float = Field(0.15, ge=0, description="of the score loss, for games of territory")
+    reply_weight: float = Field(0.15, ge=0, description="of the reply loss (network.reply); KataGo 0.15")
+    soft_weight: float = Field(8.0, ge=0, description="of the soft policy loss (network.soft_policy); KataGo 8")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: autocast; weights stay in fp32")
 
 
@@ -51,6 +53,8 @@ class Losses(NamedTuple):
     value: Tensor  # binary cross-entropy of the expected score (1 + value) / 2, nats
     ownership: Tensor  # binary cross-entropy a point, nats; games that were not played out count as zeros
     score: Tensor  # Huber, board areas; the same
+    reply: Tensor  # cross-entropy of the opponent's next policy, nats; positions without one count as zeros
+    soft: Tensor  # cross-entropy of the flattened policy target, nats
 
 
 class Batch(NamedTuple):
@@ -62,6 +66,7 @@ class Batch(NamedTuple):
     value: Tensor  # [b]
     ownership: Tensor  # [b, H, W] or [b, 0]
     score: Tensor  # [b], NaN where it and the ownership are not known
+    reply: Tensor  # [b, A] or [b, 0]
 
 
 def policy_loss(logits: Tensor, legal: Tensor, target: Tensor) -> Tensor:
@@ -75,6 +80,12 @@ def value_loss(logits: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, (1 + target) / 2, reduction="none")
 
 
+def softened(policy: Tensor) -> Tensor:
+    """[b, A] the policy target to the power of 1/4, summing to one: among moves seldom played it still tells good from bad."""
+    flat = policy.sqrt().sqrt()
+    return flat / flat.sum(dim=1, keepdim=True)
+
+
 def losses(output: Output, batch: Batch) -> Losses:
     """All losses of a batch."""
     zero = torch.zeros((), device=batch.value.device)
@@ -84,11 +95,18 @@ def losses(output: Output, batch: Batch) -> Losses:
         points = F.binary_cross_entropy_with_logits(output.ownership, labels, reduction="none").mean(dim=(1, 2))
         ownership = (points * known).mean()
         score = (F.huber_loss(output.score, batch.score.nan_to_num(), reduction="none") * known).mean()
+    reply = soft = zero
+    if output.reply is not None:
+        reply = policy_loss(output.reply, torch.ones_like(batch.legal), batch.reply).mean()
+    if output.soft is not None:
+        soft = policy_loss(output.soft, batch.legal, softened(batch.policy)).mean()
     return Losses(
         policy=policy_loss(output.policy, batch.legal, batch.policy).mean(),
         value=value_loss(output.value, batch.value).mean(),
         ownership=ownership,
         score=score,
+        reply=reply,
+        soft=soft,
     )
 
 
@@ -100,12 +118,14 @@ def unpack(game: Game, samples: Samples, symmetry: NDArray[np.int64], device: to
     planes = np.take_along_axis(flat, points[:, None, :], axis=2).reshape(n, c, h, w)
     legal = np.take_along_axis(np.unpackbits(samples.legal, axis=1, count=a), actions, axis=1)
     policy = np.take_along_axis(samples.policy, actions, axis=1)
-    ownership = samples.ownership
+    ownership, reply = samples.ownership, samples.reply
     if ownership.shape[1]:
         ownership = np.take_along_axis(ownership, points, axis=1).reshape(n, h, w)
-    tensors = (torch.from_numpy(x).to(device) for x in (planes, legal, policy, samples.value, ownership, samples.score))
-    x, mask, p, v, o, s = tensors
-    return Batch(x.float().contiguous(memory_format=torch.channels_last), mask.bool(), p, v, o.float(), s)
+    if reply.shape[1]:
+        reply = np.take_along_axis(reply, actions, axis=1)
+    arrays = (planes, legal, policy, samples.value, ownership, samples.score, reply)
+    x, mask, p, v, o, s, r = (torch.from_numpy(array).to(device) for array in arrays)
+    return Batch(x.float().contiguous(memory_format=torch.channels_last), mask.bool(), p, v, o.float(), s, r)
 
 
 class Rows(Protocol):
@@ -167,6 +187,8 @@ class Learner:
                 + settings.value_weight * parts.value
                 + settings.ownership_weight * parts.ownership
                 + settings.score_weight * parts.score
+                + settings.reply_weight * parts.reply
+                + settings.soft_weight * parts.soft
             )
             if not torch.isfinite(total):
                 raise FloatingPointError(f"the loss is {total.item()} at step {self.steps}: lower train.lr and resume")
@@ -229,6 +251,10 @@ def _figures(parts: Losses, output: Output, batch: Batch) -> dict[str, float]:
         }
         if output.ownership is not None:
             figures |= {"loss/ownership": parts.ownership.item(), "loss/score": parts.score.item()}
+        if output.reply is not None:
+            figures["loss/reply"] = parts.reply.item()
+        if output.soft is not None:
+            figures["loss/soft_policy"] = parts.soft.item()
     return figures
 
 

@@ -18,12 +18,17 @@ METRICS = (
     Metric("games", "games", "Self-play games finished since the start of the run."),
     Metric("positions", "positions", "Plies searched in self-play since the start of the run."),
     Metric("samples", "samples", "Training samples made since the start of the run (fully searched plies)."),
+    Metric("compute", "evaluations", "Network evaluations in self-play so far, and 3 for each sample learned from."),
     Metric("seconds", "s", "Working time since the start of the run, over all resumptions."),
     Metric("loss/total", "nats", "Weighted sum of the losses, mean of the iteration's steps."),
     Metric("loss/policy", "nats", "Cross-entropy of the network's policy with the search's: at least its entropy."),
     Metric("loss/value", "nats", "Cross-entropy of the expected score (1 + value) / 2; 0.693 knows nothing."),
     Metric("loss/ownership", "nats", "Cross-entropy a point of who owns it at the end (games of territory)."),
     Metric("loss/score", "areas^2", "Huber loss of the final score in board areas (games of territory)."),
+    Metric("loss/reply", "nats", "Cross-entropy of the opponent's next policy; a game's last position counts as 0."),
+    Metric(
+        "loss/soft_policy", "nats", "Cross-entropy of the search's policy to the power of 1/4 (network.soft_policy)."
+    ),
     Metric("train/policy_entropy", "nats", "Mean entropy of the network's policy: how undecided it is."),
     Metric("train/target_entropy", "nats", "Mean entropy of the search's policy: the floor of loss/policy."),
     Metric("train/policy_top1", "share", "Positions where network and search agree on the best move."),

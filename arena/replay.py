@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ class Samples:
     value: NDArray[np.float32]  # [n] in [-1, 1]
     ownership: NDArray[np.int8]  # [n, H * W] 1 own, -1 other, 0 neither; [n, 0] without territory
     score: NDArray[np.float32]  # [n] in board areas; 0 without territory; NaN: neither it nor ownership is known
+    reply: NDArray[np.float32]  # [n, A] policy target of the next position, 0 if there is none; [n, 0] if not learned
 
     def __len__(self) -> int:
         return len(self.value)
@@ -40,14 +41,25 @@ class Samples:
         """The columns by name, to save."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
+    @classmethod
+    def from_arrays(cls, columns: Mapping[str, NDArray[Any]]) -> Self:
+        """What `arrays` returned; older files know no replies."""
+        return cls(**{"reply": np.zeros((len(columns["value"]), 0), np.float32), **columns})
+
 
 def make_samples(
-    game: Game, states: States, policies: NDArray[np.float32], values: NDArray[np.float32], *, final: States | None
+    game: Game,
+    states: States,
+    policies: NDArray[np.float32],
+    values: NDArray[np.float32],
+    *,
+    final: States | None,
+    replies: NDArray[np.float32] | None = None,
 ) -> Samples:
     """Samples of one game from its positions `states` [n], policy targets [n, A] and value targets [n].
 
     `final` [1] is the game's last position: territory is learned from it. None: the game was not played out, and who would
-    have owned what is not made up.
+    have owned what is not made up. `replies` [n, A]: the opponent's policy targets.
     """
     n, area = len(states), game.board_shape[0] * game.board_shape[1]
     if isinstance(game, TerritoryGame) and final is None:
@@ -66,6 +78,7 @@ def make_samples(
         value=values,
         ownership=ownership.astype(np.int8),
         score=score,
+        reply=np.zeros((n, 0), np.float32) if replies is None else replies,
     )
 
 

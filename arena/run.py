@@ -37,6 +37,8 @@ from arena.tracking import Board, Tracker
 from arena.workers import Job, Order, Threads, Workers, jobs, resolve_count, resolve_runtime
 from envs.render import picture
 
+LEARNING_COST = 3  # network evaluations that a sample learned from counts as: forwards, and backwards twice that
+
 
 class Purpose(IntEnum):
     """What a random generator is for: the third number of its seed."""
@@ -77,7 +79,7 @@ class Run:
         self.gate = gate.Gate(config.gate, self.learner.play_weights())
         self.resignation = Resignation(config.selfplay.resign)
         self.iteration = 0  # finished ones
-        self.games = self.positions = self.trained = 0
+        self.games = self.positions = self.trained = self.evaluations = 0
         self.seconds = 0.0
         self.results: list[rating.Result] = []
         self.rated: list[str] = []
@@ -111,6 +113,7 @@ class Run:
         self.replay.parts, self.replay.made = found.replay, state["made"]
         self.iteration = found.iteration
         self.games, self.positions, self.trained = state["games"], state["positions"], state["trained"]
+        self.evaluations = state.get("evaluations", 0)  # not counted before there were budgets
         self.seconds = state["seconds"]
         self.results = [rating.Result(*r) for r in state["results"]]
         self.rated, self.row = state["rated"], state["row"]
@@ -120,8 +123,8 @@ class Run:
         checkpoint.discard_after(self.folder, self.iteration)
 
     def train(self, tracker: Tracker) -> None:
-        """Run until the last iteration is done."""
-        while self.iteration < self.config.iterations:
+        """Run until the last iteration is done or the budget is spent."""
+        while not self._is_last(self.iteration):
             iteration = self.iteration + 1
             self._phases = {}
             row, samples = self._iterate(iteration)
@@ -151,12 +154,13 @@ class Run:
         self.replay.add(iteration, samples)
         self.games += len(stats.games)
         self.positions += stats.moves
+        self.evaluations += stats.evaluations - stats.cached
         steps = max(1, round(config.train.passes * len(samples) / config.train.batch))
         with self._phase("train", steps):
             window = self.replay.rows()
             figures: list[dict[str, float]] = []
             rng = self._rng(iteration, Purpose.TRAIN)
-            for step in self.learner.train(window, steps, rng, progress=iteration / config.iterations):
+            for step in self.learner.train(window, steps, rng, progress=self._behind(iteration)):
                 figures.append(step)
                 self.progress.advance(1)
         self.trained += steps * config.train.batch
@@ -165,6 +169,7 @@ class Run:
             "games": self.games,
             "positions": self.positions,
             "samples": self.replay.made,
+            "compute": self.compute,
         }
         row |= {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
         row |= {
@@ -227,6 +232,7 @@ class Run:
                 opponents,
                 drawn,
                 rng,
+                replies=config.network.reply,
                 progress=self.progress.advance,
             )
         self.league.note(met.scores)
@@ -239,7 +245,20 @@ class Run:
         return self.replay.planes(self.game, EXAMPLES, self._rng(iteration, Purpose.EXAMPLES))
 
     def _rates(self, iteration: int) -> bool:
-        return iteration % self.config.rating.every == 0 or iteration == self.config.iterations
+        return iteration % self.config.rating.every == 0 or self._is_last(iteration)
+
+    @property
+    def compute(self) -> int:
+        """Network evaluations in self-play, and what learning cost in the same unit: the same on every machine."""
+        return self.evaluations + LEARNING_COST * self.trained
+
+    def _behind(self, iteration: int) -> float:
+        """The share of the run that is behind after `iteration`, of its iterations or of its budget."""
+        spent = self.compute / self.config.budget if self.config.budget else 0.0
+        return max(iteration / self.config.iterations, spent)
+
+    def _is_last(self, iteration: int) -> bool:
+        return self._behind(iteration) >= 1
 
     def _rate(self, iteration: int) -> Rated:
         """Save the agent, play its matches, fit all ratings of the run again."""
@@ -256,7 +275,7 @@ class Run:
         opponents = rater.anchors(self.game, settings, seed=int(rng.integers(2**31)))
         earlier = self.rated[-settings.earlier :] if settings.earlier else []
         opponents |= rater.earlier_agents(self.game, self.folder / "agents", earlier, config.runtime, settings)
-        final = iteration == config.iterations
+        final = self._is_last(iteration)
         each = settings.final_openings if final and settings.final_openings else settings.openings
         self.progress.phase("rate", 2 * each * len(opponents))
         assessment = rater.assess(
@@ -314,6 +333,7 @@ class Run:
             "games": self.games,
             "positions": self.positions,
             "trained": self.trained,
+            "evaluations": self.evaluations,
             "seconds": self.seconds,
             "results": [list(r) for r in self.results],
             "rated": self.rated,

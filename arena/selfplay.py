@@ -24,6 +24,8 @@ from arena.replay import Samples, make_samples
 from arena.resign import NEVER, Counts, ResignSettings, count, no_counts
 from envs import Game, States
 
+TINY = 1e-9  # least probability whose logarithm is taken
+
 
 class SelfPlaySettings(Section):
     """How games against itself are played."""
@@ -40,6 +42,13 @@ class SelfPlaySettings(Section):
         0.0, ge=0, le=1, description="share of the search's value in the value target; rest: result"
     )
     resign: ResignSettings = ResignSettings()
+    surprise: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of a game's samples that goes to moves in proportion to the search's divergence from the network's "
+        "policy, the rest evenly; KataGo 0.5",
+    )
 
 
 class Record(NamedTuple):
@@ -68,8 +77,11 @@ class SelfPlayStats(NamedTuple):
 class SelfPlay:
     """Games under way in `slots`, and the search that plays them."""
 
-    def __init__(self, game: Game, settings: SelfPlaySettings, search: SearchSettings) -> None:
-        self.game, self.settings = game, settings
+    def __init__(
+        self, game: Game, settings: SelfPlaySettings, search: SearchSettings, *, replies: bool = False
+    ) -> None:
+        """`replies`: samples hold the policy target of the next position, too."""
+        self.game, self.settings, self.replies = game, settings, replies
         slots, plies = settings.slots, game.max_plies
         capacity = max(settings.simulations, settings.fast_simulations) + 1
         self._search = Search(game, search, slots=slots, capacity=capacity)
@@ -83,6 +95,7 @@ class SelfPlay:
         self.recorded = np.zeros((slots, plies), np.bool_)  # [B, T] searched fully: a sample
         self.outlook = np.ones((slots, plies), np.float32)  # [B, T] the higher of the values of position and best move
         self.played_out = np.zeros(slots, np.bool_)  # [B] nobody resigns this game
+        self.surprise = np.zeros((slots, plies), np.float32)  # [B, T] nats, if samples follow it
         self.fresh = np.ones(slots, np.bool_)  # [B] no game under way yet
 
     def play(
@@ -131,6 +144,8 @@ class SelfPlay:
             self.values[ready, t] = results.values
             self.proven[ready, t] = results.solved
             self.recorded[ready, t] = full[ready]
+            if self.settings.surprise:
+                self.surprise[ready, t] = divergence(results.policy, results.priors)
             best = results.action_values[np.arange(len(ready)), results.choice]
             self.outlook[ready, t] = np.maximum(results.values, best)
             gives_up = (self.outlook[ready, t] < -resign) & ~self.played_out[ready]
@@ -145,7 +160,7 @@ class SelfPlay:
             resigned += int(gives_up.sum())
             for slot, gave_up in zip(ended, gives_up[over], strict=True):
                 result = self._result(slot, resigned=gave_up)
-                samples.append(self._harvest(slot, result, played_out=not gave_up))
+                samples.append(self._harvest(slot, result, rng, played_out=not gave_up))
                 length = self.length[slot]
                 done.append(Record(self.actions[slot, : length - gave_up].tolist(), result))
                 if self.played_out[slot]:
@@ -172,6 +187,7 @@ class SelfPlay:
             "recorded": self.recorded,
             "outlook": self.outlook,
             "played_out": self.played_out,
+            "surprise": self.surprise,
             "fresh": self.fresh,
         }
 
@@ -179,7 +195,19 @@ class SelfPlay:
         """Continue from what `state` returned."""
         self.roots[:] = state["roots"].reshape(-1).view(self.game.dtype)
         self.history[:] = state["history"].view(self.game.dtype).reshape(self.history.shape)
-        for name in ("length", "actions", "policies", "values", "proven", "recorded", "outlook", "played_out", "fresh"):
+        names = (
+            "length",
+            "actions",
+            "policies",
+            "values",
+            "proven",
+            "recorded",
+            "outlook",
+            "played_out",
+            "surprise",
+            "fresh",
+        )
+        for name in names:
             getattr(self, name)[:] = state[name]
 
     def _open(self, slots: NDArray[np.int64], rng: np.random.Generator) -> None:
@@ -229,15 +257,21 @@ class SelfPlay:
         result = -1.0 if resigned else float(self.game.returns(self.roots[[slot]])[0])
         return result * (1 - 2 * int(self.roots["to_play"][slot]))
 
-    def _harvest(self, slot: int, result: float, *, played_out: bool) -> Samples:
+    def _harvest(self, slot: int, result: float, rng: np.random.Generator, *, played_out: bool) -> Samples:
         """The samples of the game that has just ended in `slot`, on the board or by resignation."""
         length = self.length[slot]
         colour = 1 - 2 * self.history["to_play"][slot, :length].astype(np.float32)
         values, proven = self.values[slot, :length], self.proven[slot, :length]
         targets = value_targets(result, values, proven, colour, self.settings.value_mix)
         rows = np.flatnonzero(self.recorded[slot, :length])
+        if self.settings.surprise:
+            weights = surprise_weights(self.surprise[slot, rows], self.settings.surprise)
+            rows = np.repeat(rows, (weights + rng.random(len(rows))).astype(np.int64))
+        policies, replies = self.policies[slot, :length], None
+        if self.replies:
+            replies = np.concatenate([policies[1:], np.zeros((1, policies.shape[1]), np.float32)])[rows]
         states, final = self.history[slot, rows], self.roots[slot : slot + 1] if played_out else None
-        return make_samples(self.game, states, self.policies[slot, rows], targets[rows], final=final)
+        return make_samples(self.game, states, policies[rows], targets[rows], final=final, replies=replies)
 
 
 def choose(
@@ -260,6 +294,23 @@ def choose(
     ladder = np.cumsum(sharpened, axis=1)
     drawn = (ladder > draws[:, None] * ladder[:, -1:]).argmax(axis=1)
     return np.where(length < settings.temperature_plies, drawn, choice)
+
+
+def divergence(policy: NDArray[np.float32], priors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[n] how surprising the search's policies [n, A] were to the network: KL(policy || priors), nats."""
+    ratio = np.log(np.maximum(policy, TINY)) - np.log(np.maximum(priors, TINY))
+    return np.asarray((policy * ratio).sum(axis=1), np.float32)
+
+
+def surprise_weights(surprise: NDArray[np.float32], share: float) -> NDArray[np.float64]:
+    """[n] how often the moves of a game are to be learned from, on average 1: `share` of it follows their surprise [n].
+
+    KataGo, "Policy Surprise Weighting". Written as often as the whole part says, and once more with the rest as probability.
+    """
+    surprise = np.maximum(surprise, 0).astype(np.float64)
+    if surprise.sum() == 0:
+        return np.ones(len(surprise))
+    return 1 - share + share * surprise / surprise.mean()
 
 
 def value_targets(

@@ -75,7 +75,7 @@ class Worker:
 
     def __init__(self, job: Job) -> None:
         game = seen_by(job.network.planes, envs.make(job.game))
-        self._selfplay = SelfPlay(game, job.selfplay, job.search)
+        self._selfplay = SelfPlay(game, job.selfplay, job.search, replies=job.network.reply)
         self._runtime = create(game, job.network, job.runtime)
         self._cache = EvaluationCache(game, self._runtime, job.cache) if job.cache else None
         self._evaluate = self._cache or network_evaluator(game, self._runtime)

@@ -10,11 +10,12 @@ import pytest
 import envs
 from agents import tree as kernels
 from agents.evaluators import Evaluation, Evaluator, rollouts, uniform
-from agents.search import Search, SearchSettings
+from agents.search import Search, SearchSettings, noise_shares
 from envs import Game, States
 from tests.twin import Twin
 
 PUCT, GUMBEL = SearchSettings(rule="puct"), SearchSettings(rule="gumbel")
+FORCED = SearchSettings(rule="puct", forced_playouts=2.0, noise_fraction=0.0)  # noisy slots force visits
 
 
 def hashed(game: Game) -> Evaluator:
@@ -44,22 +45,29 @@ def random_position(game: Game, plies: int, seed: int) -> States:
 
 
 def searched(
-    game: Game, evaluate: Evaluator, settings: SearchSettings, states: States, simulations: int, per_game: int = 1
+    game: Game,
+    evaluate: Evaluator,
+    settings: SearchSettings,
+    states: States,
+    simulations: int,
+    per_game: int = 1,
+    *,
+    noisy: bool = False,
 ) -> Search:
     search = Search(game, settings, slots=len(states), capacity=simulations + 1)
-    search.begin(np.arange(len(states)), states, simulations)
+    search.begin(np.arange(len(states)), states, simulations, noisy=noisy)
     search.run(evaluate, np.random.default_rng(0), per_game=per_game)
     return search
 
 
-@pytest.mark.parametrize("settings", [PUCT, GUMBEL], ids=["puct", "gumbel"])
+@pytest.mark.parametrize("settings", [PUCT, GUMBEL, FORCED], ids=["puct", "gumbel", "forced"])
 @pytest.mark.parametrize("name", ["tictactoe", "connect_four", "go3"])
 def test_trees_are_node_identical_to_the_plain_twin(name: str, settings: SearchSettings) -> None:
     game = envs.make(name)
     for seed in range(6):
         start = random_position(game, plies=(seed * 2) % 5, seed=seed)
-        search = searched(game, hashed(game), settings, start, 120)
-        twin = Twin(game, hashed(game), settings, start)
+        search = searched(game, hashed(game), settings, start, 120, noisy=settings is FORCED)
+        twin = Twin(game, hashed(game), settings, start, noisy=settings is FORCED)
         twin.run(120)
         assert search.tree.size[0] == len(twin.order)
         for number, node in enumerate(twin.order):
@@ -71,6 +79,46 @@ def test_trees_are_node_identical_to_the_plain_twin(name: str, settings: SearchS
             for action in node.legal:
                 assert search.tree.edge["visits"][0, number, action] == node.visits.get(action, 0)
                 assert search.tree.edge["total"][0, number, action] == pytest.approx(node.totals.get(action, 0.0))
+
+
+def test_visits_that_were_only_forced_are_no_part_of_the_policy() -> None:
+    """One good move, the others equally bad: forcing visits them all, the policy is what the search alone would play."""
+    game = envs.make("connect_four")
+    board = game.board(game.step(game.reset(1), np.array([3])))[0]
+    (row, column), stone = np.argwhere(board)[0], board[board != 0][0]
+
+    def best_in_the_middle(states: States) -> Evaluation:
+        good = game.board(states)[:, row, column] == stone
+        values = np.where(good, 0.8, -0.8) * np.where(states["to_play"] == 0, 1, -1)
+        priors, _ = uniform(game)(states)
+        return Evaluation(priors, values.astype(np.float32))
+
+    forced = searched(game, best_in_the_middle, FORCED, game.reset(1), 200, noisy=True).results(np.array([0]))
+    plain = searched(game, best_in_the_middle, PUCT, game.reset(1), 200).results(np.array([0]))
+    assert forced.visits[0].min() > plain.visits[0].min()
+    assert forced.visits[0].sum() == plain.visits[0].sum() == 200
+    assert forced.policy[0].tolist() == [0, 0, 0, 1, 0, 0, 0]
+    quiet = searched(game, best_in_the_middle, FORCED, game.reset(1), 200).results(np.array([0]))
+    assert quiet.visits.tolist() == plain.visits.tolist()
+    assert quiet.policy.tolist() == plain.policy.tolist()
+
+
+@pytest.mark.parametrize("name", ["connect_four", "go3"])
+def test_pruned_policies_are_those_of_the_plain_twin(name: str) -> None:
+    game, pruned = envs.make(name), 0
+    for seed in range(12):
+        start = random_position(game, plies=(seed * 2) % 5, seed=seed)
+        twin = Twin(game, hashed(game), FORCED, start, noisy=True)
+        twin.run(60)
+        if twin.root.lower == twin.root.upper:
+            continue
+        search = searched(game, hashed(game), FORCED, start, 60, noisy=True)
+        left = twin.pruned_visits()
+        wanted = np.array([left.get(a, 0) for a in range(game.num_actions)])
+        found = search.results(np.array([0]))
+        pruned += int(found.visits.sum() - wanted.sum())
+        assert found.policy[0] == pytest.approx(wanted / wanted.sum(), abs=1e-6)
+    assert pruned > 0
 
 
 @pytest.mark.parametrize("settings", [PUCT, GUMBEL], ids=["puct", "gumbel"])
@@ -231,6 +279,38 @@ def test_noise_changes_root_priors_of_noisy_slots_only() -> None:
     assert priors.sum(axis=1) == pytest.approx([1, 1])
     assert np.ptp(priors[0]) > 0.01
     assert np.ptp(priors[1]) == 0
+
+
+def test_shaped_noise_falls_on_moves_of_larger_prior() -> None:
+    legal = np.array([[True, True, True, True, False]] * 2)
+    priors = np.array([[0.9, 0.0009, 0.0001, 0.0001, 0.0], [0.25, 0.25, 0.25, 0.25, 0.0]], np.float32)
+    shares = noise_shares(priors, legal, 0.5)
+    assert shares.sum(axis=1) == pytest.approx([1, 1])
+    assert shares[0].tolist() == sorted(shares[0], reverse=True)
+    assert shares[0, 2] == shares[0, 3] == 0.125
+    assert shares[0, 1] > 0.125
+    assert shares[1].tolist() == [0.25] * 4 + [0]
+    assert noise_shares(priors, legal, 0.0).tolist() == [[0.25] * 4 + [0]] * 2
+    assert shares[0] == pytest.approx(noise_shares(priors, legal, 1.0)[0] / 2 + 0.125 * legal[0])
+
+
+def test_shaped_noise_is_drawn_where_its_alpha_is() -> None:
+    """Two thousand roots of nothing but noise: its mean follows the shares, and it sums to one."""
+    game = envs.make("connect_four")
+    priors = np.array([0.9, 0.05, 0.02, 0.0297, 0.0001, 0.0001, 0.0001], np.float32)
+
+    def fixed(states: States) -> Evaluation:
+        return Evaluation(np.tile(priors, (len(states), 1)), np.zeros(len(states), np.float32))
+
+    settings = SearchSettings(rule="puct", noise_fraction=1.0, noise_shaped=0.5)
+    search = Search(game, settings, slots=2000, capacity=3)
+    search.begin(np.arange(2000), game.reset(2000), 1, noisy=True)
+    search.run(fixed, np.random.default_rng(0))
+    noise = search.results(np.arange(2000)).priors
+    assert noise.sum(axis=1) == pytest.approx(np.ones(2000), abs=1e-5)
+    expected = noise_shares(priors[None], np.ones((1, 7), np.bool_), 0.5)[0]
+    assert noise.mean(axis=0) == pytest.approx(expected, abs=0.01)
+    assert expected[:4].min() > expected[4:].max()
 
 
 def test_proven_loss_after_most_visits_still_leaves_a_legal_choice() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -19,20 +20,21 @@ import torch
 import envs
 from agents import runtime as runtime_module
 from agents.classic import Perfect
+from agents.evaluators import rollouts, uniform
 from agents.files import load_agent
-from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
+from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation, for_play
 from agents.openvino_runtime import OpenVINORuntime
 from agents.players import make_player
 from agents.runtime import RuntimeSettings, TorchRuntime, candidates, resolve
 from arena import checkpoint
 from arena import train as training
 from arena.config import Config, smoke
-from arena.learner import Batch, Learner, TrainSettings, calibration_error, losses, unpack
+from arena.learner import Batch, Learner, TrainSettings, calibration_error, losses, softened, unpack
 from arena.match import play_match, random_openings
 from arena.progress import Silent
 from arena.replay import Replay, ReplaySettings, Samples, make_samples
 from arena.run import Run
-from arena.selfplay import SelfPlay, SelfPlaySettings
+from arena.selfplay import SelfPlay, SelfPlaySettings, divergence, surprise_weights
 from arena.settings import find_config, kind, load
 from arena.tracking import Tracker
 
@@ -64,6 +66,18 @@ ZERO = [
     "selfplay.resign={enabled: true, played_out: 0.5, false_positives: 0.3}",
     "gate={share: 0.5, openings: 4, every: 1}",
     "network.separate=true",
+]
+
+
+KATAGO = [
+    "network.reply=true",
+    "network.soft_policy=true",
+    "selfplay.surprise=0.5",
+    "selfplay.full_fraction=0.5",
+    "selfplay.value_mix=0.3",
+    "search.rule=puct",
+    "search.forced_playouts=2.0",
+    "search.noise_shaped=0.5",
 ]
 
 
@@ -154,7 +168,8 @@ def test_losses_are_least_at_their_targets() -> None:
     """Worked: cross-entropy against a uniform target over two legal moves is log 2 when right and more when not."""
     legal = torch.tensor([[True, True, False]])
     target = torch.tensor([[0.5, 0.5, 0.0]])
-    batch = Batch(torch.zeros(1, 1, 1, 1), legal, target, torch.tensor([1.0]), torch.zeros(1, 0), torch.zeros(1))
+    nothing = torch.zeros(1, 0)
+    batch = Batch(torch.zeros(1, 1, 1, 1), legal, target, torch.tensor([1.0]), nothing, torch.zeros(1), nothing)
     from agents.network import Output
 
     right = losses(Output(torch.tensor([[1.0, 1.0, 9.0]]), torch.tensor([20.0]), None, None), batch)
@@ -163,6 +178,99 @@ def test_losses_are_least_at_their_targets() -> None:
     assert wrong.policy > right.policy
     assert right.value.item() == pytest.approx(0, abs=1e-6)
     assert wrong.value.item() == pytest.approx(np.log1p(np.exp(2)), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["connect_four", "go5"])
+def test_auxiliary_heads_learn_their_targets_and_do_not_play(name: str) -> None:
+    """The opponent's reply, and the policy flattened, where the policy itself is learned with next to no weight."""
+    game = envs.make(name)
+    torch.manual_seed(0)
+    network = NetworkSettings(blocks=1, channels=16, reply=True, soft_policy=True)
+    settings = TrainSettings(
+        batch=64, lr=0.01, warmup=0, ema=0.9, policy_weight=1e-3, reply_weight=1.0, soft_weight=1.0
+    )
+    learner = Learner(game, network, settings)
+    samples = start_samples(game, 16, seed=1)
+    replies = np.eye(game.num_actions, dtype=np.float32)[np.arange(len(samples)) % game.num_actions]
+    replies[0] = 0  # the game was over
+    samples = dataclasses.replace(samples, reply=replies)
+    steps = list(learner.train(samples, 150, np.random.default_rng(0), progress=0.0))
+    assert steps[0]["loss/reply"] > 1.5
+    assert steps[-1]["loss/reply"] < 0.3
+    soft = softened(torch.from_numpy(samples.policy))
+    floor = -torch.special.xlogy(soft, soft).sum(dim=1).mean().item()
+    assert steps[-1]["loss/soft_policy"] == pytest.approx(floor, abs=0.1)
+    played = for_play(game, network, learner.play_weights())
+    assert not {name.partition(".")[0] for name in played.state_dict()} & {"reply", "soft"}
+    batch = unpack(game, samples, np.zeros(len(samples), np.int64), torch.device("cpu"))
+    with torch.inference_mode():
+        output, expected = played(batch.planes), learner.averaged.module.eval()(batch.planes)
+    assert torch.allclose(output.policy, expected.policy, atol=1e-4)
+    assert output.reply is output.soft is None
+
+
+def test_a_flattened_policy_keeps_its_order_and_its_zeros() -> None:
+    soft = softened(torch.tensor([[0.0, 0.0625, 0.9375, 0.0]]))[0]
+    assert soft.sum().item() == pytest.approx(1)
+    assert soft[0] == soft[3] == 0
+    assert soft[2] / soft[1] == pytest.approx(15**0.25)
+
+
+def test_replies_are_the_next_positions_targets() -> None:
+    game = envs.make("tictactoe")
+    settings = SelfPlaySettings(slots=2, games=6, simulations=8, fast_simulations=4, full_fraction=0.7)
+    selfplay = SelfPlay(game, settings, load(Config, find_config("tictactoe")).search, replies=True)
+    samples, _ = selfplay.play(uniform(game), np.random.default_rng(0))
+    legal = np.unpackbits(samples.legal, axis=1, count=9).astype(bool)
+    planes = np.unpackbits(samples.planes, axis=1, count=len(game.planes) * 9).reshape(-1, len(game.planes), 9)
+    has = samples.reply.sum(axis=1)
+    assert np.isclose(has, 1).sum() + (has == 0).sum() == len(has)
+    assert (has > 0).any()
+    assert (samples.reply[~legal] == 0).all()  # no stone goes where one lies
+    stones = planes[:, :2].sum(axis=(1, 2))
+    rows = np.flatnonzero((stones[1:] == stones[:-1] + 1) & (has[:-1] > 0))  # neighbours in a game
+    assert len(rows) > 5
+    assert (samples.reply[rows] == samples.policy[rows + 1]).all()
+
+
+def test_surprising_moves_are_learned_from_more_often() -> None:
+    surprise = np.array([0.0, 0.1, 0.1, 0.6], np.float32)
+    weights = surprise_weights(surprise, 0.5)
+    assert weights.mean() == pytest.approx(1)
+    assert weights.tolist() == pytest.approx([0.5, 0.75, 0.75, 2.0])
+    assert surprise_weights(np.zeros(3, np.float32), 0.5).tolist() == [1, 1, 1]
+    policy, priors = np.array([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]), np.array([[0.5, 0.5, 0.0], [0.25, 0.75, 0.0]])
+    assert divergence(policy, priors).tolist() == pytest.approx([0, np.log(4)])
+
+
+def test_surprise_moves_samples_within_a_game_and_makes_no_more_of_them() -> None:
+    game = envs.make("connect_four")
+    search = load(Config, find_config("connect_four")).search
+
+    def played(surprise: float) -> Samples:
+        settings = SelfPlaySettings(slots=64, games=64, simulations=8, surprise=surprise)
+        return SelfPlay(game, settings, search).play(rollouts(game, 0), np.random.default_rng(0))[0]
+
+    plain, weighted = played(0.0), played(1.0)
+    assert len(weighted) == pytest.approx(len(plain), rel=0.1)
+    uniform_policy = (
+        np.unpackbits(plain.legal, axis=1, count=7) / np.unpackbits(plain.legal, axis=1, count=7).sum(1)[:, None]
+    )
+    surprises = divergence(plain.policy, uniform_policy.astype(np.float32))
+    again = (
+        np.unpackbits(weighted.legal, axis=1, count=7) / np.unpackbits(weighted.legal, axis=1, count=7).sum(1)[:, None]
+    )
+    assert divergence(weighted.policy, again.astype(np.float32)).mean() > 1.2 * surprises.mean()
+
+
+def test_a_run_ends_when_its_budget_is_spent(tmp_path: Path) -> None:
+    config = load(Config, find_config("tictactoe"), [*TINY, "iterations=50", "budget=20000"])
+    run = run_here(config, tmp_path / "run")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert run.iteration == len(rows) < 50
+    assert rows[-1]["compute"] == run.compute >= 20000 > rows[-2]["compute"]
+    assert rows[-1]["train/lr"] < 0.5 * max(row["train/lr"] for row in rows)
+    assert "rating/elo" in rows[-1]
 
 
 def test_calibration_error_of_an_overconfident_value() -> None:
@@ -312,7 +420,7 @@ def test_proven_results_replace_what_was_thrown_away_later() -> None:
     selfplay.roots[:], selfplay.length[0] = states, 6
     selfplay.recorded[0, :6] = True
     selfplay.proven[0, 4], selfplay.values[0, 4] = True, 1.0  # X to move at ply 4 has a3
-    values = selfplay._harvest(0, -1.0, played_out=True).value.tolist()
+    values = selfplay._harvest(0, -1.0, np.random.default_rng(0), played_out=True).value.tolist()
     assert values == [1, -1, 1, -1, 1, 1]
 
 
@@ -333,7 +441,9 @@ def test_repeats_bit_for_bit(tmp_path: Path) -> None:
     assert outcome(tmp_path / "a") != outcome(tmp_path / "c")
 
 
-@pytest.mark.parametrize("more", [[], LEAGUE, ZERO], ids=["self-play", "league", "gate and resignation"])
+@pytest.mark.parametrize(
+    "more", [[], LEAGUE, ZERO, [*KATAGO, *LEAGUE]], ids=["self-play", "league", "gate and resignation", "all methods"]
+)
 def test_resuming_in_the_middle_equals_never_stopping(more: list[str], tmp_path: Path) -> None:
     config = load(Config, find_config("tictactoe"), [*TINY, *more])
     run_here(config, tmp_path / "whole")

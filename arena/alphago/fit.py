@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from agents.network import NetworkSettings
@@ -32,6 +32,12 @@ class FitSettings(Section):
     train: TrainSettings = TrainSettings()
     every: int = Field(1000, ge=1, description="steps from one measurement and checkpoint to the next")
     test_positions: int = Field(20_000, ge=1, description="held-out positions measured on; 0.05 of all at least exist")
+
+    @model_validator(mode="after")
+    def _positions_have_it(self) -> Self:
+        if self.network.reply:
+            raise ValueError("network.reply is learned in self-play only: set it to false")
+        return self
 
 
 def fit(

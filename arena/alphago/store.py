@@ -56,7 +56,8 @@ class Positions:
         policy[np.arange(len(rows)), column["action"]] = 1
         ownership = column["ownership"]
         score = ownership.mean(axis=1, dtype=np.float32) if ownership.shape[1] else np.zeros(len(rows), np.float32)
-        return Samples(column["planes"], column["legal"], policy, column["value"].astype(np.float32), ownership, score)
+        value, reply = column["value"].astype(np.float32), np.zeros((len(rows), 0), np.float32)
+        return Samples(column["planes"], column["legal"], policy, value, ownership, score, reply)
 
     def legal(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """[rows, A]."""

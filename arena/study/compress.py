@@ -23,7 +23,7 @@ from torch import Tensor
 
 from agents.evaluators import Evaluator
 from agents.files import AgentFile
-from agents.network import NetworkSettings
+from agents.network import AUXILIARY, NetworkSettings
 from agents.players import SearchPlayer
 from agents.runtime import RuntimeSettings, create, network_evaluator
 from arena import rating
@@ -97,6 +97,7 @@ def distil(
         value=seen.values,
         ownership=np.zeros((n, 0), np.int8),
         score=np.zeros(n, np.float32),
+        reply=np.zeros((n, 0), np.float32),
     )
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
@@ -113,8 +114,8 @@ def smaller(network: NetworkSettings, by: int) -> NetworkSettings:
     channels = max(network.attention_heads if network.trunk == "transformer" else 4, network.channels // by)
     if network.trunk == "transformer":
         channels -= channels % network.attention_heads
-    changes = {"blocks": max(1, network.blocks // by), "channels": channels, "territory": False}
-    return network.model_copy(update=changes)
+    changes = {"blocks": max(1, network.blocks // by), "channels": channels}
+    return network.model_copy(update=changes | dict.fromkeys(AUXILIARY, False))
 
 
 def variants(agent: AgentFile, report: Report, *, games: int, steps: int, seed: int) -> dict[str, Variant]:
