@@ -102,13 +102,14 @@ def noise_shares(priors: NDArray[np.float32], legal: NDArray[np.bool_], shaped: 
     the network overlooks has a small prior, but seldom as small as most moves' (KataGo, "Shaped Dirichlet Noise"). Priors
     above SMALL_PRIOR count as that: moves that everyone looks at need no more noise than those.
     """
-    even = legal / legal.sum(axis=1, keepdims=True)
+    even: NDArray[np.float64] = legal / legal.sum(axis=1, keepdims=True)
     if shaped == 0:
         return even
     logs = np.log(np.minimum(priors, SMALL_PRIOR) + kernels.TINY, dtype=np.float64)
     above = np.maximum(0, logs - (logs * even).sum(axis=1, keepdims=True)) * legal
     total = above.sum(axis=1, keepdims=True)
-    return np.where(total > 0, (1 - shaped) * even + shaped * above / np.where(total > 0, total, 1), even)
+    mixed: NDArray[np.float64] = (1 - shaped) * even + shaped * above / np.where(total > 0, total, 1)
+    return np.where(total > 0, mixed, even)
 
 
 class Search:

@@ -307,10 +307,11 @@ def surprise_weights(surprise: NDArray[np.float32], share: float) -> NDArray[np.
 
     KataGo, "Policy Surprise Weighting". Written as often as the whole part says, and once more with the rest as probability.
     """
-    surprise = np.maximum(surprise, 0).astype(np.float64)
-    if surprise.sum() == 0:
-        return np.ones(len(surprise))
-    return 1 - share + share * surprise / surprise.mean()
+    weights: NDArray[np.float64] = np.maximum(surprise, 0).astype(np.float64)
+    if weights.sum() == 0:
+        return np.ones(len(weights))
+    weights *= share / weights.mean()
+    return weights + (1 - share)
 
 
 def value_targets(
