@@ -195,20 +195,9 @@ class SelfPlay:
         """Continue from what `state` returned."""
         self.roots[:] = state["roots"].reshape(-1).view(self.game.dtype)
         self.history[:] = state["history"].view(self.game.dtype).reshape(self.history.shape)
-        names = (
-            "length",
-            "actions",
-            "policies",
-            "values",
-            "proven",
-            "recorded",
-            "outlook",
-            "played_out",
-            "surprise",
-            "fresh",
-        )
-        for name in names:
-            getattr(self, name)[:] = state[name]
+        for name, column in state.items():
+            if name not in ("roots", "history"):
+                getattr(self, name)[:] = column
 
     def _open(self, slots: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Put new games into `slots`, some random plies into each. A game that ends among them starts over, unplayed."""
