@@ -46,6 +46,13 @@ class Checkpoint(NamedTuple):
     state: dict[str, Any]
 
 
+class Manifest(NamedTuple):
+    """SHA-256 of all that a checkpoint is made of."""
+
+    files: dict[str, str]  # by name in its folder
+    replay: dict[str, str]  # the samples of its window, by iteration
+
+
 def save(
     run: Path,
     iteration: int,
@@ -91,6 +98,14 @@ def save(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     _tidy(run, keep)
+
+
+def manifest(run: Path, iteration: int) -> Manifest:
+    """What the checkpoint of `iteration` is made of. ValueError where there is none."""
+    state = _read_json(_place(run, iteration))
+    if state is None:
+        raise ValueError(f"there is no checkpoint {_place(run, iteration)}")
+    return Manifest(state["hashes"], state["replay"])
 
 
 def newest(run: Path) -> tuple[Checkpoint | None, list[str]]:

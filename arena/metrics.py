@@ -109,7 +109,11 @@ METRICS = (
         "phase/*", "s", "Wall-clock seconds of this part of the iteration: selfplay, league, train, gate, rate, save."
     ),
     Metric("ratings", "table", "The whole rating list of the run: player, Elo, interval, games, mean score."),
-    Metric("boards", "pictures", "Last positions of sample rating games, files in the run's folder."),
+    Metric(
+        "boards",
+        "table",
+        "Sample rating games: last position (a file in the run's folder), opponent, the agent's seat and result, moves.",
+    ),
     Metric("pictures", "pictures", "Of a study (`arena study`), files in its folder."),
     Metric("tables", "tables", "Of a study, CSV files in its folder."),
     Metric(

@@ -35,6 +35,7 @@ from arena.selfplay import SelfPlayStats
 from arena.settings import dump
 from arena.tracking import Board, Tracker
 from arena.workers import Job, Order, Threads, Workers, jobs, resolve_count, resolve_runtime
+from envs.game import move_names
 from envs.render import picture
 
 LEARNING_COST = 3  # network evaluations that a sample learned from counts as: forwards, and backwards twice that
@@ -360,22 +361,45 @@ class Run:
             found = tracker.log(row)
         else:
             samples = rated.assessment.samples[: self.config.tracking.pictures]
-            boards = [self._last_board(f"{self.iteration:06d}-{i}", game) for i, game in enumerate(samples)]
+            opponents = [r.b for r in rated.assessment.results]
+            boards = [
+                self._board(f"{self.iteration:06d}-{i}", opponent, game)
+                for i, (opponent, game) in enumerate(zip(opponents, samples, strict=False))
+            ]
             found = tracker.log(row, boards=boards)
             if self.config.tracking.artifacts:
-                tracker.artifact(
-                    rated.agent, self.config.name, {"iteration": row["iteration"], "elo": row["rating/elo"]}
-                )
+                self._log_artifacts(tracker, row, rated)
         for alarm in found:
             self.progress.note(f"{alarm.title}: {alarm.text}")
         self.progress.finished(row)
 
-    def _last_board(self, title: str, played: PlayedGame) -> Board:
-        """The board at the end of a game."""
-        states = self.game.reset(1)
+    def _log_artifacts(self, tracker: Tracker, row: dict[str, Any], rated: Rated) -> None:
+        """The rated agent, what it was learned from and how it was rated, under one alias; the agent's metadata name the rest."""
+        name, alias = self.config.name, f"iteration-{self.iteration:06d}"
+        saved, about = checkpoint.manifest(self.folder, self.iteration), {"iteration": self.iteration, "run": name}
+        samples = {"samples": row["replay/size"], "made": row["samples"]}
+        tracker.artifact(f"{name}-replay", "replay", saved.replay, about | samples, alias=alias)
+        tracker.artifact(f"{name}-checkpoint", "checkpoint", saved.files, about, alias=alias)
+        ratings = [dict(zip(rating.Rating._fields, entry, strict=True)) for entry in row["ratings"]]
+        tracker.artifact(f"{name}-rating", "rating", ratings, about, alias=alias)
+        origin = {kind: f"{name}-{kind}:{alias}" for kind in ("replay", "checkpoint", "rating")}
+        elo = {key.rpartition("/")[2]: row[key] for key in ("rating/elo", "rating/elo_low", "rating/elo_high")}
+        game = {"game": self.game.name, "game_version": self.game.version}
+        tracker.artifact(name, "model", rated.agent, about | elo | game | origin, alias=alias)
+
+    def _board(self, title: str, opponent: str, played: PlayedGame) -> Board:
+        """A rating game with the board at its end."""
+        states = start = self.game.reset(1)
         for action in played.actions:
             states = self.game.step(states, np.array([action]))
-        return Board(title, picture(self.game, states[0]))
+        return Board(
+            title,
+            picture(self.game, states[0]),
+            opponent,
+            seat="first" if played.a_first else "second",
+            result={1.0: "won", 0.5: "drawn", 0.0: "lost"}[played.score],
+            moves=" ".join(move_names(self.game, start[0], played.actions)),
+        )
 
     def _rng(self, iteration: int, purpose: Purpose) -> np.random.Generator:
         return np.random.default_rng([self.config.seed, iteration, purpose])

@@ -38,14 +38,19 @@ DEFAULTS = {  # W&B's own settings; WANDB_INIT_TIMEOUT and the like go before th
 }
 AXES = ("iteration", "games", "positions", "samples", "seconds")
 PROJECT = "arena"  # where neither the config nor WANDB_PROJECT names one
+BOARD_COLUMNS = ["picture", "opponent", "seat", "result", "moves"]  # of the table of sample games
 METRICS_FILE, ID_FILE = "metrics.jsonl", "wandb-id"
 
 
 class Board(NamedTuple):
-    """The last position of a sample game."""
+    """A sample game and its last position."""
 
     title: str
     picture: NDArray[np.uint8]  # [height, width, 3]
+    opponent: str
+    seat: str  # the agent's, "first" or "second"
+    result: str  # the agent's: "won", "drawn" or "lost"
+    moves: str  # as players write them
 
 
 class Tracker:
@@ -85,12 +90,13 @@ class Tracker:
     def log(self, row: Mapping[str, Any], *, boards: Sequence[Board] = ()) -> list[Alarm]:
         """One iteration: a line of metrics.jsonl and a W&B row of the same content.
 
-        A rating list under "ratings" becomes a W&B table, the ratings so far a chart; `boards` are written to files,
-        named in the line and shown in W&B. Returns what somebody should be told of, after telling W&B.
+        A rating list under "ratings" becomes a W&B table, the ratings so far a chart; the pictures of `boards` are written
+        to files, named in the line and shown in W&B, alone and in a table of the games. Returns what somebody should be told
+        of, after telling W&B.
         KeyError for a metric that arena/metrics.py does not explain.
         """
         if boards:
-            row = {**row, "boards": [self._picture(board) for board in boards]}
+            row = {**row, "boards": [dict(zip(BOARD_COLUMNS, (self._picture(b), *b[2:]), strict=True)) for b in boards]}
         for key in row:
             if describe(key) is None:
                 raise KeyError(f"metric '{key}' is not explained in arena/metrics.py")
@@ -119,15 +125,21 @@ class Tracker:
         if self._run is not None:
             self._guarded(send)
 
-    def artifact(self, path: Path, name: str, metadata: Mapping[str, Any]) -> None:
-        """A rated agent, as a model artifact of the run."""
+    def artifact(self, name: str, kind: str, content: Path | Any, metadata: Mapping[str, Any], *, alias: str) -> None:
+        """An artifact of the run: a file, or what is written into one as JSON. What belongs together has one `alias`.
+
+        W&B refuses `use_artifact` to runs that are offline: where an artifact comes from stands in its metadata.
+        """
 
         def log() -> None:
-            wandb = _wandb()
-            artifact = wandb.Artifact(name, "model", metadata=dict(metadata))
-            artifact.add_file(str(path))
+            artifact = _wandb().Artifact(name, kind, metadata=dict(metadata))
+            if isinstance(content, Path):
+                artifact.add_file(str(content))
+            else:
+                with artifact.new_file(f"{kind}.json") as file:
+                    json.dump(content, file, indent=1)
             assert self._run is not None
-            self._run.log_artifact(artifact)
+            self._run.log_artifact(artifact, aliases=["latest", alias])
 
         if self._run is not None:
             self._guarded(log)
@@ -151,7 +163,11 @@ class Tracker:
             for axis in ("iteration", "seconds"):
                 media[f"rating/interval/{axis}"] = _interval_chart(self._rated, axis)
         if "boards" in row:
-            media["boards"] = [wandb.Image(str(self._folder / name), caption=Path(name).stem) for name in row["boards"]]
+            games = row["boards"]
+            pictures = [wandb.Image(str(self._folder / g["picture"]), caption=_caption(g)) for g in games]
+            table = [[picture, *list(g.values())[1:]] for picture, g in zip(pictures, games, strict=True)]
+            media["boards"] = pictures
+            media["boards/games"] = wandb.Table(columns=BOARD_COLUMNS, data=table)
         for name in row.get("pictures", ()):
             media[f"pictures/{Path(name).stem}"] = wandb.Image(str(self._folder / name))
         for name in row.get("tables", ()):
@@ -176,6 +192,10 @@ class Tracker:
             self._run, self._failed = None, True
             warnings.warn(f"Weights & Biases failed ({_line(error)}); going on with {METRICS_FILE} alone", stacklevel=3)
             return None
+
+
+def _caption(game: Mapping[str, str]) -> str:
+    return f"{Path(game['picture']).stem}, {game['seat']} against {game['opponent']}: {game['result']}"
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -19,6 +20,7 @@ import yaml
 from PIL import Image
 
 from arena import metrics, tracking
+from arena import train as training
 from arena.config import Config
 from arena.settings import find_config, load
 from arena.sync import offline_parts, sync
@@ -27,7 +29,7 @@ from arena.tracking import Board, Tracker
 ROOT = Path(__file__).parent.parent
 KEY = "0123456789" * 4
 NOBODY = "http://127.0.0.1:9"  # the discard port: connections are refused at once
-BOARD = Board("000001-0", np.arange(300, dtype=np.uint8).reshape(10, 10, 3))
+BOARD = Board("000001-0", np.arange(300, dtype=np.uint8).reshape(10, 10, 3), "mcts:8", "second", "won", "4 4 3")
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +78,7 @@ def test_wandb_holds_the_rows_of_the_file_and_a_resumed_run_its_id(tmp_path: Pat
     tracker.log({**row(2), "rating/elo": 120.0, "ratings": ratings}, boards=[BOARD])
     agent = tmp_path / "agent.safetensors"
     agent.write_bytes(b"weights")
-    tracker.artifact(agent, "a-run", {"elo": 120.0})
+    tracker.artifact("a-run", "model", agent, {"elo": 120.0}, alias="iteration-000002")
     tracker.finish(1)
     time.sleep(1.1)  # W&B names a run's folder by the second: two starts in one would share it
     tracker = start(tmp_path, mode="offline", last_row=row(2))
@@ -93,8 +95,16 @@ def test_wandb_holds_the_rows_of_the_file_and_a_resumed_run_its_id(tmp_path: Pat
         assert {key: theirs[key] for key in plain} == plain
     assert written[1]["ratings"] == ratings
     assert (history[1]["ratings.nrows"], history[1]["ratings._type"]) == (2, "table-file")
-    assert written[1]["boards"] == ["boards/000001-0.png"]
-    assert history[1]["boards.captions"] == ["000001-0"]
+    game = {"opponent": "mcts:8", "seat": "second", "result": "won", "moves": "4 4 3"}
+    assert written[1]["boards"] == [{"picture": "boards/000001-0.png", **game}]
+    assert history[1]["boards.captions"] == ["000001-0, second against mcts:8: won"]
+    assert (history[1]["boards/games.nrows"], history[1]["boards/games._type"]) == (1, "table-file")
+    (table,) = tmp_path.glob("wandb/offline-run-*/files/media/table/boards/games_*.json")
+    (line,) = json.loads(table.read_text())["data"]
+    assert line[1:] == list(game.values())
+    contents = [entry for artifact in of_type(found, "artifact") for entry in artifact["manifest"]["contents"]]
+    (picture,) = [entry for entry in contents if entry["path"].startswith("media/images/")]
+    assert int(picture["size"]) == (tmp_path / "boards/000001-0.png").stat().st_size
     assert {run["run_id"] for run in of_type(found, "run")} == {(tmp_path / tracking.ID_FILE).read_text()}
     assert of_type(found, "run")[0]["config"]["update"]["train"] == {"lr": 0.1}
     assert [end["exit_code"] for end in of_type(found, "exit")] == [1, 0]
@@ -134,6 +144,40 @@ def test_ratings_become_a_chart_with_intervals_and_a_fall_an_alert_across_a_resu
         [2, "95% high", 370.0],
         [3, "95% high", 340.0],
     ]
+
+
+def test_an_agents_artifact_names_what_it_was_learned_from_and_how_it_was_rated(tmp_path: Path) -> None:
+    """A whole run, its W&B file read back."""
+    name = "tictactoe-smoke"
+    training.start("tictactoe", ["tracking.mode=offline", "runtime.threads=1"], runs=tmp_path, smoke=True)
+    found = records(tmp_path / name)
+    artifacts = {
+        (record["name"], min(record["aliases"])): record  # before "latest"
+        for record in of_type(found, "artifact")
+        if record["type"] != "run_table"
+    }
+    for iteration in (1, 2):
+        alias = f"iteration-{iteration:06d}"
+        about = json.loads(artifacts[name, alias]["metadata"])
+        assert (about["iteration"], about["game"]) == (iteration, "tictactoe")
+        assert about["elo_low"] < about["elo"] < about["elo_high"]
+        for kind in ("replay", "checkpoint", "rating"):
+            other, _, version = about[kind].partition(":")
+            assert artifacts[other, version]["type"] == kind
+            (content,) = artifacts[other, version]["manifest"]["contents"]
+            written = json.loads(Path(content["local_path"]).read_text())
+            if kind == "rating":
+                assert about["elo"] in [rated["elo"] for rated in written]
+            elif kind == "replay":
+                assert sorted(written) == [str(i) for i in range(1, iteration + 1)]
+    samples = (tmp_path / name / "replay" / "000002.safetensors").read_bytes()
+    last = json.loads(Path(artifacts[f"{name}-replay", alias]["manifest"]["contents"][0]["local_path"]).read_text())
+    assert last["2"] == hashlib.sha256(samples).hexdigest()
+    for row in of_type(found, "history"):
+        keys = row["item"].keys()
+        assert keys >= set(tracking.AXES), "what a panel can be drawn over stands in every row"
+        panels = {key.partition("/")[0] for key in keys if "/" in key}
+        assert panels >= {"loss", "train", "selfplay", "replay", "phase", "rating"}
 
 
 def test_sync_names_what_is_missing(tmp_path: Path) -> None:
@@ -327,6 +371,6 @@ def test_patterns_explain_families_of_metrics() -> None:
 
 def test_pictures_are_files_that_the_row_names(tmp_path: Path) -> None:
     start(tmp_path).log(row(1), boards=[BOARD])
-    (name,) = rows(tmp_path)[0]["boards"]
-    with Image.open(tmp_path / name) as picture:
+    (game,) = rows(tmp_path)[0]["boards"]
+    with Image.open(tmp_path / game["picture"]) as picture:
         assert np.array_equal(np.asarray(picture), BOARD.picture)
