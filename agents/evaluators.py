@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import Game, States
+from envs.jit import kernel
 
 
 class Evaluation(NamedTuple):
@@ -27,8 +28,20 @@ Playout = Callable[[States, NDArray[np.uint64]], NDArray[np.float32]]  # (states
 
 def uniform_priors(legal: NDArray[np.bool_]) -> NDArray[np.float32]:
     """[B, A] the uniform distribution over the legal actions of each row."""
-    counts = np.maximum(legal.sum(axis=1, keepdims=True), 1)
-    return np.asarray(legal / counts, np.float32)
+    out = np.empty(legal.shape, np.float32)
+    _spread(legal, out)
+    return out
+
+
+@kernel
+def _spread(legal: NDArray[np.bool_], out: NDArray[np.float32]) -> None:
+    for i in range(len(legal)):
+        count = 0
+        for a in range(legal.shape[1]):
+            count += legal[i, a]
+        share = np.float32(1.0 / max(count, 1))
+        for a in range(legal.shape[1]):
+            out[i, a] = share * legal[i, a]
 
 
 def masked_softmax(logits: NDArray[np.float32], legal: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -52,10 +65,12 @@ def rollouts(game: Game, seed: int, per_state: int = 1, *, playout: Playout | No
     rng, playout = np.random.default_rng(seed), playout or game.rollout
 
     def evaluate(states: States) -> Evaluation:
-        repeated = np.repeat(states, per_state)
+        repeated = np.repeat(states, per_state) if per_state > 1 else states
         seeds = rng.integers(2**63, size=len(repeated), dtype=np.uint64)
-        results = playout(repeated, seeds).reshape(len(states), per_state)
-        return Evaluation(uniform_priors(game.legal(states)), results.mean(axis=1, dtype=np.float32))
+        results = playout(repeated, seeds)
+        if per_state > 1:
+            results = results.reshape(len(states), per_state).mean(axis=1, dtype=np.float32)
+        return Evaluation(uniform_priors(game.legal(states)), results)
 
     return evaluate
 

@@ -65,8 +65,8 @@ def best_rate(work: Callable[[], int], seconds: float) -> float:
 
 
 def batched_steps(game: Threaded, batch: int) -> Callable[[], int]:
-    """Sixteen plies of `batch` games."""
-    rng, plies = np.random.default_rng(0), 16
+    """Sixty-four plies of `batch` games."""
+    rng, plies = np.random.default_rng(0), 64
     states = game.reset(batch)
 
     def work() -> int:

@@ -5,36 +5,44 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.game import Game, States, Symmetries, seeded_actions
+from envs.game import Game, RandomPlay, States, Symmetries, seeded_actions
 from envs.rng import GOLDEN
 
 Array = TypeVar("Array", bound=NDArray[Any])
 
 SHARE = 512  # states that are worth a thread: below, waking one costs more than it saves
-CHUNK = 256  # games that random play carries on together: what fits into a core's cache
+CHUNK = 2**18  # bytes of games that random play carries on together: what a core's own cache holds
 
 
 def random_play(game: Game, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
     """[B] where `plies` uniformly random moves lead from each of `states`, a game that has ended begun again.
 
-    A row's moves are drawn by its own seed, whatever the batch.
+    A row's moves are drawn by its own seed, whatever the batch. One call of a kernel plays a chunk of games where the rules
+    have one (`RandomPlay`), since a call for each move would leave threads waiting for each other at Python's lock.
     """
-    fresh, played = game.reset(1), states.copy()
-    for first in range(0, len(states), CHUNK):
-        some, counters = played[first : first + CHUNK], seeds[first : first + CHUNK]
-        for _ in range(plies):
-            ended = game.terminal(some)
-            if ended.any():
-                some[ended] = fresh
-            counters = counters + GOLDEN
-            some = game.step(some, seeded_actions(game.legal(some), counters))
-        played[first : first + CHUNK] = some
-    return played
+    play = game.random_play if isinstance(game, RandomPlay) else partial(stepwise_play, game)
+    chunk = max(CHUNK // game.dtype.itemsize, 1)
+    pieces = [slice(first, first + chunk) for first in range(0, len(states), chunk)]
+    return np.concatenate([play(states[piece], plies, seeds[piece]) for piece in pieces] or [states])
+
+
+def stepwise_play(game: Game, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+    """`random_play` by any rules, move by move."""
+    fresh, counters = game.reset(1), seeds
+    for _ in range(plies):
+        ended = game.terminal(states)
+        if ended.any():
+            states = states.copy()
+            states[ended] = fresh
+        counters = counters + GOLDEN
+        states = game.step(states, seeded_actions(game.legal(states), counters))
+    return states
 
 
 class Threaded:

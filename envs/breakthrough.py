@@ -43,7 +43,7 @@ from numpy.typing import NDArray
 
 from envs import text
 from envs.connect_four import popcount
-from envs.game import States, Symmetries
+from envs.game import States, Symmetries, draw
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
 
@@ -138,37 +138,60 @@ def lowest(bits):
 
 
 @kernel
+def _move(g, action, squares, width, height):
+    """The side to move takes a step; the turn changes."""
+    to = squares[action, 1]
+    arrival = _ONE << np.uint64(to)
+    other = g["other"] & ~arrival
+    g["other"] = (g["own"] ^ (_ONE << np.uint64(squares[action, 0]))) | arrival
+    g["own"] = other
+    g["to_play"] = 1 - g["to_play"]
+    g["ply"] += 1
+    g["last"] = to
+    if to < width or to >= width * (height - 1) or other == _ZERO:
+        g["status"] = LOST
+
+
+@kernel
 def _step(states, actions, squares, width, height, out):
     for i in range(len(states)):
         out[i] = states[i]
-        if states[i]["status"] != UNFINISHED:
-            continue
-        to = squares[actions[i], 1]
-        arrival = _ONE << np.uint64(to)
-        other = states[i]["other"] & ~arrival
-        out[i]["own"] = other
-        out[i]["other"] = (states[i]["own"] ^ (_ONE << np.uint64(squares[actions[i], 0]))) | arrival
-        out[i]["to_play"] = 1 - states[i]["to_play"]
-        out[i]["ply"] = states[i]["ply"] + 1
-        out[i]["last"] = to
-        if to < width or to >= width * (height - 1) or other == _ZERO:
-            out[i]["status"] = LOST
+        if states[i]["status"] == UNFINISHED:
+            _move(out[i], actions[i], squares, width, height)
+
+
+@kernel
+def _mark_legal(g, actions, width, not_left, not_right, out):
+    out[:] = False
+    if g["status"] != UNFINISHED:
+        return
+    player = g["to_play"]
+    ways = targets(g["own"], g["other"], player, width, not_left, not_right)
+    for direction in range(3):
+        to = ways[direction]
+        while to != _ZERO:
+            out[actions[player, direction, lowest(to)]] = True
+            to &= to - _ONE
 
 
 @kernel
 def _legal(states, actions, width, out):
     not_left, not_right = inner(width)
     for i in range(len(states)):
-        out[i] = False
-        if states[i]["status"] != UNFINISHED:
-            continue
-        player = states[i]["to_play"]
-        ways = targets(states[i]["own"], states[i]["other"], player, width, not_left, not_right)
-        for direction in range(3):
-            to = ways[direction]
-            while to != _ZERO:
-                out[i, actions[player, direction, lowest(to)]] = True
-                to &= to - _ONE
+        _mark_legal(states[i], actions, width, not_left, not_right, out[i])
+
+
+@kernel
+def _random_play(played, start, squares, actions, width, height, plies, seeds):
+    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
+    legal = np.empty(len(squares), np.bool_)
+    not_left, not_right = inner(width)
+    for t in range(1, plies + 1):
+        for i in range(len(played)):
+            if played[i]["status"] != UNFINISHED:
+                played[i] = start[0]
+            _mark_legal(played[i], actions, width, not_left, not_right, legal)
+            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), squares, width, height)
 
 
 @kernel
@@ -333,6 +356,11 @@ class Breakthrough:
         out = np.empty_like(states)
         _step(states, np.asarray(actions, np.int64), self._layout.squares, self.width, self.height, out)
         return out
+
+    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+        played, board = states.copy(), self._layout
+        _random_play(played, self.reset(1), board.squares, board.actions, self.width, self.height, plies, seeds)
+        return played
 
     def legal(self, states: States) -> NDArray[np.bool_]:
         out = np.empty((len(states), self.num_actions), np.bool_)

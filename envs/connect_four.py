@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.game import States, Symmetries
+from envs.game import States, Symmetries, draw
 from envs.jit import kernel
 from envs.rng import GOLDEN, mix
 
@@ -88,35 +88,56 @@ def popcount(bits):
 
 
 @kernel
+def _move(g, action):
+    """The side to move drops a stone; the turn changes."""
+    column = np.uint64(action) * _SEVEN
+    mask = g["mask"]
+    move = (mask + (_ONE << column)) & (((_ONE << np.uint64(HEIGHT)) - _ONE) << column)
+    mover = g["own"] | move
+    mask |= move
+    g["own"] = mask ^ mover
+    g["mask"] = mask
+    g["to_play"] = 1 - g["to_play"]
+    g["ply"] += 1
+    height = popcount((mask >> column) & np.uint64(0x3F))
+    g["last"] = (HEIGHT - height) * WIDTH + action
+    if has_four(mover):
+        g["status"] = LOST
+    elif mask == FULL:
+        g["status"] = DRAWN
+
+
+@kernel
 def _step(states, actions, out):
     for i in range(len(states)):
         out[i] = states[i]
-        if states[i]["status"] != UNFINISHED:
-            continue
-        column = np.uint64(actions[i]) * _SEVEN
-        mask = states[i]["mask"]
-        move = (mask + (_ONE << column)) & (((_ONE << np.uint64(HEIGHT)) - _ONE) << column)
-        mover = states[i]["own"] | move
-        mask |= move
-        out[i]["own"] = mask ^ mover
-        out[i]["mask"] = mask
-        out[i]["to_play"] = 1 - states[i]["to_play"]
-        out[i]["ply"] = states[i]["ply"] + 1
-        height = popcount((mask >> column) & np.uint64(0x3F))
-        out[i]["last"] = (HEIGHT - height) * WIDTH + actions[i]
-        if has_four(mover):
-            out[i]["status"] = LOST
-        elif mask == FULL:
-            out[i]["status"] = DRAWN
+        if states[i]["status"] == UNFINISHED:
+            _move(out[i], actions[i])
+
+
+@kernel
+def _mark_legal(g, out):
+    playing, top = g["status"] == UNFINISHED, g["mask"] & _TOP
+    for x in range(WIDTH):
+        out[x] = playing and (top >> np.uint64(7 * x + HEIGHT - 1)) & _ONE == np.uint64(0)
 
 
 @kernel
 def _legal(states, out):
     for i in range(len(states)):
-        playing = states[i]["status"] == UNFINISHED
-        top = states[i]["mask"] & _TOP
-        for x in range(WIDTH):
-            out[i, x] = playing and (top >> np.uint64(7 * x + HEIGHT - 1)) & _ONE == np.uint64(0)
+        _mark_legal(states[i], out[i])
+
+
+@kernel
+def _random_play(played, start, plies, seeds):
+    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
+    legal = np.empty(WIDTH, np.bool_)
+    for t in range(1, plies + 1):
+        for i in range(len(played)):
+            if played[i]["status"] != UNFINISHED:
+                played[i] = start[0]
+            _mark_legal(played[i], legal)
+            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN))
 
 
 @kernel
@@ -223,6 +244,11 @@ class ConnectFour:
         out = np.empty_like(states)
         _step(states, np.asarray(actions, np.int64), out)
         return out
+
+    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+        played = states.copy()
+        _random_play(played, self.reset(1), plies, seeds)
+        return played
 
     def legal(self, states: States) -> NDArray[np.bool_]:
         out = np.empty((len(states), WIDTH), np.bool_)

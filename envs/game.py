@@ -120,6 +120,18 @@ class TerritoryGame(Game, Protocol):
 
 
 @runtime_checkable
+class RandomPlay(Protocol):
+    """What rules in kernels have besides: random play as one call, the same as `envs.batch.random_play` does step by step."""
+
+    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+        """[B] where `plies` uniformly random moves lead from each of `states`, a game that has ended begun again.
+
+        The legal moves of every state are computed; ply t of a row draws with its seed + t times `envs.rng.GOLDEN`.
+        """
+        ...
+
+
+@runtime_checkable
 class PositionalNotation(Protocol):
     """What a game has besides if its moves are called by what stands on the board: chess's Nf3.
 
@@ -165,49 +177,41 @@ def random_actions(legal: NDArray[np.bool_], rng: np.random.Generator) -> NDArra
 def seeded_actions(legal: NDArray[np.bool_], seeds: NDArray[np.uint64]) -> NDArray[np.int64]:
     """[B] as `random_actions`, each row's drawn by its own seed, a counter of `envs.rng`: alike in every batch."""
     actions = np.empty(len(legal), np.int64)
-    choose = _choose if legal.shape[1] <= 2 * BLOCK else _choose_among_many
-    choose(legal, seeds, actions)
+    _draw_each(legal, seeds, actions)
     return actions
 
 
 @kernel
-def _choose(legal, draws, actions):
-    """Without branches, which random data would mispredict."""
-    for i in range(len(legal)):
-        count = 0
-        for a in range(legal.shape[1]):
-            count += legal[i, a]
-        wanted = below(draws[i], count)
-        action, before = 0, 0  # legal actions before `a`
-        for a in range(legal.shape[1]):
-            action += a * (legal[i, a] & (before == wanted))
-            before += legal[i, a]
-        actions[i] = action
+def draw(legal, seed):
+    """A uniformly random action of `legal` [A], 0 where there is none.
+
+    Blocks of actions that end before the wanted one are skipped, a sum of eight is one instruction; in the last block there
+    are no branches, which random data would mispredict.
+    """
+    width, count = len(legal), 0
+    for a in range(width):
+        count += legal[a]
+    wanted = below(seed, count)
+    first, before = 0, 0  # legal actions before `first`
+    while width > 2 * BLOCK and first + BLOCK <= width:
+        within = 0
+        for a in range(first, first + BLOCK):
+            within += legal[a]
+        if before + within > wanted:
+            break
+        before += within
+        first += BLOCK
+    action = 0
+    for a in range(first, min(first + BLOCK, width) if width > 2 * BLOCK else width):
+        action += a * (legal[a] & (before == wanted))
+        before += legal[a]
+    return action
 
 
 @kernel
-def _choose_among_many(legal, draws, actions):
-    """The same, but that blocks which end before the wanted action are skipped: a sum of eight is one instruction."""
-    width = legal.shape[1]
+def _draw_each(legal, seeds, actions):
     for i in range(len(legal)):
-        count = 0
-        for a in range(width):
-            count += legal[i, a]
-        wanted = below(draws[i], count)
-        first, before = 0, 0
-        while first + BLOCK <= width:
-            within = 0
-            for a in range(first, first + BLOCK):
-                within += legal[i, a]
-            if before + within > wanted:
-                break
-            before += within
-            first += BLOCK
-        action = 0
-        for a in range(first, min(first + BLOCK, width)):
-            action += a * (legal[i, a] & (before == wanted))
-            before += legal[i, a]
-        actions[i] = action
+        actions[i] = draw(legal[i], seeds[i])
 
 
 def square_symmetries(size: int, extra_actions: int = 0) -> Symmetries:

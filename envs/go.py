@@ -183,6 +183,12 @@ class Go:
         kernels.step(states, np.asarray(actions, np.int64), self._near, self.max_plies, out)
         return out
 
+    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+        played, start, side = states.copy(), self.reset(1), kernels.beside(self.size, self.size)
+        ko, longest = SUPERKO[self.superko], self.max_plies
+        kernels.random_play(played, start, self._near, side, longest, ko, self.suicide, plies, seeds)
+        return played
+
     def legal(self, states: States) -> NDArray[np.bool_]:
         out = np.empty((len(states), self.num_actions), np.bool_)
         side = kernels.beside(self.size, self.size)

@@ -25,7 +25,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.game import States
+from envs.game import States, draw
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
 
@@ -359,73 +359,99 @@ def area(board, near, owner, queue):
 
 
 @kernel
+def playing(g, longest):
+    """A game ends after two passes in a row or `longest` plies."""
+    return g["passes"] < 2 and g["ply"] < longest
+
+
+@kernel
+def take_turn(g, near, p, taken):
+    """The side to move plays the legal point `p`, or passes (`p` is the number of points); the books of the game are kept."""
+    ply, mover = g["ply"], g["to_play"]
+    position = g["history"][ply]
+    for t in range(EARLIER - 1, 0, -1):
+        g["earlier"][t] = g["earlier"][t - 1]
+    g["earlier"][0] = g["last"]
+    g["ply"] = ply + 1
+    if p == len(near):
+        g["passes"] += 1
+        g["to_play"] = 1 - mover
+        g["last"], g["ko"] = NONE, NONE
+    else:
+        count = play(g, near, p, taken)
+        suicide = g["board"][p] == EMPTY
+        if (g["stood"][p] >> mover) & 1 == 0 and not suicide:
+            g["anchor"], g["since"] = p, ply + 1
+        g["stood"][p] |= 1 << mover
+        position ^= ZOBRIST[mover, p]
+        for t in range(count):
+            position ^= ZOBRIST[mover if suicide else 1 - mover, taken[t]]
+            if taken[t] == g["anchor"]:
+                g["anchor"], g["since"] = NONE, 0
+        g["passes"], g["last"] = 0, p
+    g["history"][ply + 1] = (position & ~_TURN) | np.uint64(g["to_play"])
+
+
+@kernel
 def step(states, actions, near, longest, out):
-    """`Game.step`; a game ends after two passes in a row or `longest` plies."""
-    points = len(near)
-    taken = np.empty(points, np.int16)
+    """`Game.step`."""
+    taken = np.empty(len(near), np.int16)
     for i in range(len(states)):
         out[i] = states[i]
-        g = out[i]
-        ply = g["ply"]
-        if g["passes"] >= 2 or ply >= longest:
-            continue
-        p, mover, position = actions[i], g["to_play"], g["history"][ply]
-        for t in range(EARLIER - 1, 0, -1):
-            g["earlier"][t] = g["earlier"][t - 1]
-        g["earlier"][0] = g["last"]
-        g["ply"] = ply + 1
-        if p == points:
-            g["passes"] += 1
-            g["to_play"] = 1 - mover
-            g["last"], g["ko"] = NONE, NONE
-        else:
-            count = play(g, near, p, taken)
-            suicide = g["board"][p] == EMPTY
-            if (g["stood"][p] >> mover) & 1 == 0 and not suicide:
-                g["anchor"], g["since"] = p, ply + 1
-            g["stood"][p] |= 1 << mover
-            position ^= ZOBRIST[mover, p]
-            for t in range(count):
-                position ^= ZOBRIST[mover if suicide else 1 - mover, taken[t]]
-                if taken[t] == g["anchor"]:
-                    g["anchor"], g["since"] = NONE, 0
-            g["passes"], g["last"] = 0, p
-        g["history"][ply + 1] = (position & ~_TURN) | np.uint64(g["to_play"])
+        if playing(states[i], longest):
+            take_turn(out[i], near, actions[i], taken)
+
+
+@kernel
+def mark_legal(g, near, side, longest, ko, suicide, out):
+    """Fill `out` [A] with what the side to move may play; `side` is `beside` of the board."""
+    points, width = len(near), near[0, 3]
+    out[points] = playing(g, longest)
+    if not out[points]:
+        out[:points] = False
+        return
+    room, bit = g["room"], np.uint8(1 << g["to_play"])
+    here = room[FIRST : FIRST + points]
+    above, under = room[FIRST - width : FIRST - width + points], room[FIRST + width : FIRST + width + points]
+    left, right = room[FIRST - 1 : FIRST - 1 + points], room[FIRST + 1 : FIRST + 1 + points]
+    for p in range(points):
+        around = above[p] | under[p] | (left[p] & side[0, p]) | (right[p] & side[1, p])
+        out[p] = (here[p] == BOTH) & (around & bit != 0)
+    if suicide:
+        for p in range(points):
+            if here[p] == BOTH and not out[p]:
+                out[p] = joins(g, near, p) and not forbidden(g, near, p, ko)
+    if g["ko"] != NONE:  # it brings back the position before the last move, and is alone in that
+        out[g["ko"]] = False
+    if ko == SIMPLE:
+        return
+    anchor = g["anchor"]
+    if g["since"] + 1 < g["ply"]:
+        for p in range(points):
+            if out[p] and (g["stood"][p] >> g["to_play"]) & 1 and repeats(g, near, p, ko):
+                out[p] = False
+    elif anchor != NONE and g["libs"][g["chain"][anchor]] == 1:
+        p = last_liberty(g, near, g["chain"][anchor])
+        out[p] = out[p] and not repeats(g, near, p, ko)
 
 
 @kernel
 def legal(states, near, side, longest, ko, suicide, out):
-    """`Game.legal`; `side` is `beside` of the board."""
-    points, width = len(near), near[0, 3]
+    """`Game.legal`."""
     for i in range(len(states)):
-        g = states[i]
-        out[i, points] = playing = g["passes"] < 2 and g["ply"] < longest
-        if not playing:
-            out[i, :points] = False
-            continue
-        room, row, bit = g["room"], out[i], np.uint8(1 << g["to_play"])
-        here = room[FIRST : FIRST + points]
-        above, under = room[FIRST - width : FIRST - width + points], room[FIRST + width : FIRST + width + points]
-        left, right = room[FIRST - 1 : FIRST - 1 + points], room[FIRST + 1 : FIRST + 1 + points]
-        for p in range(points):
-            around = above[p] | under[p] | (left[p] & side[0, p]) | (right[p] & side[1, p])
-            row[p] = (here[p] == BOTH) & (around & bit != 0)
-        if suicide:
-            for p in range(points):
-                if here[p] == BOTH and not row[p]:
-                    row[p] = joins(g, near, p) and not forbidden(g, near, p, ko)
-        if g["ko"] != NONE:  # it brings back the position before the last move, and is alone in that
-            row[g["ko"]] = False
-        if ko == SIMPLE:
-            continue
-        anchor = g["anchor"]
-        if g["since"] + 1 < g["ply"]:
-            for p in range(points):
-                if row[p] and (g["stood"][p] >> g["to_play"]) & 1 and repeats(g, near, p, ko):
-                    row[p] = False
-        elif anchor != NONE and g["libs"][g["chain"][anchor]] == 1:
-            p = last_liberty(g, near, g["chain"][anchor])
-            row[p] = row[p] and not repeats(g, near, p, ko)
+        mark_legal(states[i], near, side, longest, ko, suicide, out[i])
+
+
+@kernel
+def random_play(played, start, near, side, longest, ko, suicide, plies, seeds):
+    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
+    row, taken = np.empty(len(near) + 1, np.bool_), np.empty(len(near), np.int16)
+    for i in range(len(played)):
+        for t in range(1, plies + 1):
+            if not playing(played[i], longest):
+                played[i] = start[0]
+            mark_legal(played[i], near, side, longest, ko, suicide, row)
+            take_turn(played[i], near, draw(row, seeds[i] + np.uint64(t) * GOLDEN), taken)
 
 
 @kernel
@@ -435,11 +461,11 @@ def observe(states, near, longest, ko, suicide, out):
     for i in range(len(states)):
         g = states[i]
         colour = 1 - 2 * g["to_play"]
-        playing = g["passes"] < 2 and g["ply"] < longest
+        ongoing = playing(g, longest)
         for p in range(points):
             stone = g["board"][p]
             if stone == EMPTY:
-                out[i, 10, p] = playing and playable(g, near, p, suicide) and forbidden(g, near, p, ko)
+                out[i, 10, p] = ongoing and playable(g, near, p, suicide) and forbidden(g, near, p, ko)
             else:
                 out[i, 0 if stone == colour else 1, p] = 1
                 libs = g["libs"][g["chain"][p]]

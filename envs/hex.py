@@ -39,7 +39,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.game import States, Symmetries
+from envs.game import States, Symmetries, draw
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
 
@@ -116,36 +116,55 @@ def place(board, near, edge, p, colour, stack):
 
 
 @kernel
+def _move(g, p, near, edge, size, stack):
+    """The side to move plays cell `p` or swaps; the turn changes. `stack` [cells] i2 is overwritten."""
+    player, board = g["to_play"], g["board"]
+    if p == size * size:  # swap
+        first = g["last"]
+        board[first] = 0
+        p = first % size * size + first // size
+    if place(board, near, edge[player], p, 1 - 2 * player, stack):
+        g["status"] = LOST
+    g["to_play"] = 1 - player
+    g["ply"] += 1
+    g["last"] = p
+
+
+@kernel
 def _step(states, actions, near, edge, size, out):
-    cells = size * size
-    stack = np.empty(cells, np.int16)
+    stack = np.empty(size * size, np.int16)
     for i in range(len(states)):
         out[i] = states[i]
-        if states[i]["status"] != UNFINISHED:
-            continue
-        board = out[i]["board"]
-        player = states[i]["to_play"]
-        p = actions[i]
-        if p == cells:  # swap
-            first = states[i]["last"]
-            board[first] = 0
-            p = first % size * size + first // size
-        if place(board, near, edge[player], p, 1 - 2 * player, stack):
-            out[i]["status"] = LOST
-        out[i]["to_play"] = 1 - player
-        out[i]["ply"] = states[i]["ply"] + 1
-        out[i]["last"] = p
+        if states[i]["status"] == UNFINISHED:
+            _move(out[i], actions[i], near, edge, size, stack)
+
+
+@kernel
+def _mark_legal(g, cells, swap, out):
+    playing, board = g["status"] == UNFINISHED, g["board"]
+    for p in range(cells):
+        out[p] = playing and board[p] == 0
+    if swap:
+        out[cells] = g["ply"] == 1
 
 
 @kernel
 def _legal(states, cells, swap, out):
     for i in range(len(states)):
-        playing = states[i]["status"] == UNFINISHED
-        board = states[i]["board"]
-        for p in range(cells):
-            out[i, p] = playing and board[p] == 0
-        if swap:
-            out[i, cells] = states[i]["ply"] == 1
+        _mark_legal(states[i], cells, swap, out[i])
+
+
+@kernel
+def _random_play(played, start, near, edge, size, swap, plies, seeds):
+    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
+    cells = size * size
+    legal, stack = np.empty(cells + swap, np.bool_), np.empty(cells, np.int16)
+    for t in range(1, plies + 1):
+        for i in range(len(played)):
+            if played[i]["status"] != UNFINISHED:
+                played[i] = start[0]
+            _mark_legal(played[i], cells, swap, legal)
+            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), near, edge, size, stack)
 
 
 @kernel
@@ -369,6 +388,12 @@ class Hex:
         out = np.empty_like(states)
         _step(states, np.asarray(actions, np.int64), neighbours(self.size), edges(self.size), self.size, out)
         return out
+
+    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+        played = states.copy()
+        near, edge = neighbours(self.size), edges(self.size)
+        _random_play(played, self.reset(1), near, edge, self.size, self.swap, plies, seeds)
+        return played
 
     def legal(self, states: States) -> NDArray[np.bool_]:
         out = np.empty((len(states), self.num_actions), np.bool_)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.game import States, Symmetries, square_symmetries
+from envs.game import States, Symmetries, draw, square_symmetries
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
 
@@ -64,29 +64,49 @@ def wins(board, m, n, k, exact, p):
 
 
 @kernel
+def _move(g, p, m, n, k, exact):
+    """The side to move places a stone on point `p`; the turn changes."""
+    g["board"][p] = 1 - 2 * g["to_play"]
+    g["to_play"] = 1 - g["to_play"]
+    g["ply"] += 1
+    g["last"] = p
+    if wins(g["board"], m, n, k, exact, p):
+        g["status"] = LOST
+    elif g["ply"] == m * n:
+        g["status"] = DRAWN
+
+
+@kernel
 def _step(states, actions, m, n, k, exact, out):
     for i in range(len(states)):
         out[i] = states[i]
-        g = out[i]
-        if g["status"] != UNFINISHED:
-            continue
-        p = actions[i]
-        g["board"][p] = 1 - 2 * g["to_play"]
-        g["to_play"] = 1 - g["to_play"]
-        g["ply"] += 1
-        g["last"] = p
-        if wins(g["board"], m, n, k, exact, p):
-            g["status"] = LOST
-        elif g["ply"] == m * n:
-            g["status"] = DRAWN
+        if states[i]["status"] == UNFINISHED:
+            _move(out[i], actions[i], m, n, k, exact)
+
+
+@kernel
+def _mark_legal(g, out):
+    playing, board = g["status"] == UNFINISHED, g["board"]
+    for p in range(len(out)):
+        out[p] = playing and board[p] == 0
 
 
 @kernel
 def _legal(states, out):
     for i in range(len(states)):
-        playing = states[i]["status"] == UNFINISHED
-        for p in range(out.shape[1]):
-            out[i, p] = playing and states[i]["board"][p] == 0
+        _mark_legal(states[i], out[i])
+
+
+@kernel
+def _random_play(played, start, m, n, k, exact, plies, seeds):
+    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
+    legal = np.empty(m * n, np.bool_)
+    for t in range(1, plies + 1):
+        for i in range(len(played)):
+            if played[i]["status"] != UNFINISHED:
+                played[i] = start[0]
+            _mark_legal(played[i], legal)
+            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), m, n, k, exact)
 
 
 @kernel
@@ -210,6 +230,11 @@ class MNK:
         out = np.empty_like(states)
         _step(states, np.asarray(actions, np.int64), self.m, self.n, self.k, self.exact, out)
         return out
+
+    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+        played = states.copy()
+        _random_play(played, self.reset(1), self.m, self.n, self.k, self.exact, plies, seeds)
+        return played
 
     def legal(self, states: States) -> NDArray[np.bool_]:
         out = np.empty((len(states), self.num_actions), np.bool_)

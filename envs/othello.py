@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.game import States, Symmetries, square_symmetries
+from envs.game import States, Symmetries, draw, square_symmetries
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
 
@@ -111,38 +111,56 @@ def count_bits(rows, size):
 
 
 @kernel
+def _move(g, action, size, scratch):
+    """The side to move places or passes; the turn changes. `scratch` [ROWS] u2 is overwritten."""
+    g["ply"] += 1
+    g["to_play"] = 1 - g["to_play"]
+    g["last"] = -1
+    if action < size * size:
+        g["last"] = action
+        place(g["own"], g["other"], size, action // size, action % size)
+    for y in range(size):
+        g["own"][y], g["other"][y] = g["other"][y], g["own"][y]
+    if not find_moves(g["own"], g["other"], size, g["moves"]):
+        g["over"] = not find_moves(g["other"], g["own"], size, scratch)
+
+
+@kernel
 def _step(states, actions, size, out):
     scratch = np.zeros(ROWS, np.uint16)
     for i in range(len(states)):
         out[i] = states[i]
-        g = out[i]
-        if g["over"]:
-            continue
-        points = size * size
-        g["ply"] += 1
-        g["to_play"] = 1 - g["to_play"]
-        g["last"] = -1
-        if actions[i] < points:
-            g["last"] = actions[i]
-            place(g["own"], g["other"], size, actions[i] // size, actions[i] % size)
-        for y in range(size):
-            g["own"][y], g["other"][y] = g["other"][y], g["own"][y]
-        if not find_moves(g["own"], g["other"], size, g["moves"]):
-            g["over"] = not find_moves(g["other"], g["own"], size, scratch)
+        if not states[i]["over"]:
+            _move(out[i], actions[i], size, scratch)
+
+
+@kernel
+def _mark_legal(g, size, out):
+    found = np.int64(0)
+    for y in range(size):
+        row = np.int64(g["moves"][y])
+        found |= row
+        for x in range(size):
+            out[y * size + x] = (row >> x) & 1
+    out[size * size] = found == 0 and not g["over"]
 
 
 @kernel
 def _legal(states, size, out):
-    points = size * size
     for i in range(len(states)):
-        g = states[i]
-        found = np.int64(0)
-        for y in range(size):
-            row = np.int64(g["moves"][y])
-            found |= row
-            for x in range(size):
-                out[i, y * size + x] = (row >> x) & 1
-        out[i, points] = found == 0 and not g["over"]
+        _mark_legal(states[i], size, out[i])
+
+
+@kernel
+def _random_play(played, start, size, plies, seeds):
+    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
+    legal, scratch = np.empty(size * size + 1, np.bool_), np.zeros(ROWS, np.uint16)
+    for t in range(1, plies + 1):
+        for i in range(len(played)):
+            if played[i]["over"]:
+                played[i] = start[0]
+            _mark_legal(played[i], size, legal)
+            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), size, scratch)
 
 
 @kernel
@@ -262,6 +280,11 @@ class Othello:
         out = np.empty_like(states)
         _step(states, np.asarray(actions, np.int64), self.size, out)
         return out
+
+    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+        played = states.copy()
+        _random_play(played, self.reset(1), self.size, plies, seeds)
+        return played
 
     def legal(self, states: States) -> NDArray[np.bool_]:
         out = np.empty((len(states), self.num_actions), np.bool_)

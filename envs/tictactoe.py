@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.game import States, Symmetries, square_symmetries
+from envs.game import States, Symmetries, draw, square_symmetries
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
 
@@ -40,29 +40,50 @@ def _has_line(stones):
 
 
 @kernel
+def _move(g, action):
+    """The side to move marks a cell; the turn changes."""
+    mover, other = g["own"] | (1 << action), g["other"]
+    g["own"], g["other"] = other, mover
+    g["to_play"] = 1 - g["to_play"]
+    g["ply"] += 1
+    g["last"] = action
+    if _has_line(mover):
+        g["status"] = LOST
+    elif (mover | other) == _FULL:
+        g["status"] = DRAWN
+
+
+@kernel
 def _step(states, actions, out):
     for i in range(len(states)):
         out[i] = states[i]
-        if states[i]["status"] != UNFINISHED:
-            continue
-        mover = states[i]["own"] | (1 << actions[i])
-        out[i]["own"] = states[i]["other"]
-        out[i]["other"] = mover
-        out[i]["to_play"] = 1 - states[i]["to_play"]
-        out[i]["ply"] = states[i]["ply"] + 1
-        out[i]["last"] = actions[i]
-        if _has_line(mover):
-            out[i]["status"] = LOST
-        elif (mover | states[i]["other"]) == _FULL:
-            out[i]["status"] = DRAWN
+        if states[i]["status"] == UNFINISHED:
+            _move(out[i], actions[i])
+
+
+@kernel
+def _mark_legal(g, out):
+    taken = g["own"] | g["other"]
+    for a in range(9):
+        out[a] = g["status"] == UNFINISHED and (taken >> a) & 1 == 0
 
 
 @kernel
 def _legal(states, out):
     for i in range(len(states)):
-        taken = states[i]["own"] | states[i]["other"]
-        for a in range(9):
-            out[i, a] = states[i]["status"] == UNFINISHED and (taken >> a) & 1 == 0
+        _mark_legal(states[i], out[i])
+
+
+@kernel
+def _random_play(played, start, plies, seeds):
+    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
+    legal = np.empty(9, np.bool_)
+    for t in range(1, plies + 1):
+        for i in range(len(played)):
+            if played[i]["status"] != UNFINISHED:
+                played[i] = start[0]
+            _mark_legal(played[i], legal)
+            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN))
 
 
 @kernel
@@ -124,6 +145,11 @@ class TicTacToe:
         out = np.empty_like(states)
         _step(states, np.asarray(actions, np.int64), out)
         return out
+
+    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+        played = states.copy()
+        _random_play(played, self.reset(1), plies, seeds)
+        return played
 
     def legal(self, states: States) -> NDArray[np.bool_]:
         out = np.empty((len(states), 9), np.bool_)

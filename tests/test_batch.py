@@ -7,7 +7,8 @@ import pytest
 
 import envs
 from envs import Game, random_actions
-from envs.batch import SHARE, Threaded, random_play
+from envs.batch import CHUNK, SHARE, Threaded, random_play, stepwise_play
+from envs.game import RandomPlay
 
 
 @pytest.mark.parametrize("name", ["tictactoe", "connect_four", "go5"])
@@ -35,9 +36,55 @@ def test_threads_change_nothing(name: str, n: int) -> None:
                 np.testing.assert_array_equal(states[field], expected[field])
 
 
+KERNELS = {  # a game, and how many plies bring all its games to an end and begin them again
+    "tictactoe": 30,
+    "connect_four": 100,
+    "othello6": 90,
+    "mnk:m=4,n=3,k=3": 40,
+    "gomoku9:exact=true": 90,
+    "hex5": 60,
+    "hex4:swap=false": 40,
+    "breakthrough:width=4,height=5": 90,
+    "go5": 120,
+    "go5:superko=simple": 120,
+    "go5:superko=situational": 120,
+    "go5:rules=tromp-taylor": 120,
+    "go9": 200,
+}
+
+
+def test_all_rules_in_kernels_have_random_play_in_one() -> None:
+    with_kernels = {envs.make(name).name.partition(":")[0] for name in KERNELS} | {"gomoku"}  # an m,n,k game
+    assert with_kernels == set(envs.GAMES) - {"chess"}
+    assert not isinstance(envs.make("chess"), RandomPlay)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_random_play_in_one_call_is_random_play_move_by_move(name: str) -> None:
+    game, n = envs.make(name), 40
+    assert isinstance(game, RandomPlay)
+    seeds = np.random.default_rng(1).integers(2**64, size=n, dtype=np.uint64)
+    states = stepwise_play(game, game.reset(n), 7, seeds[::-1])
+    before, most = states.copy(), 0
+    for plies in (0, 1, 2, KERNELS[name]):
+        found, expected = random_play(game, states, plies, seeds), stepwise_play(game, states, plies, seeds)
+        for field in game.dtype.names or ():
+            np.testing.assert_array_equal(found[field], expected[field])
+            np.testing.assert_array_equal(states[field], before[field])
+        most = max(most, int(found["ply"].max()))
+    assert most < KERNELS[name], "every game was begun again"
+
+
+def test_python_rules_play_at_random_too() -> None:
+    game, seeds = envs.make("chess"), np.arange(3, dtype=np.uint64)
+    assert random_play(game, game.reset(3), 4, seeds)["ply"].tolist() == [4, 4, 4]
+    assert len(random_play(game, game.reset(0), 4, seeds[:0])) == 0
+
+
 @pytest.mark.parametrize("name", ["tictactoe", "go5"])
 def test_random_play_is_the_same_on_any_number_of_threads(name: str) -> None:
-    game, n = envs.make(name), 3 * SHARE
+    game = envs.make(name)
+    n = max(3 * SHARE, CHUNK // game.dtype.itemsize + 5)
     states, seeds = game.reset(n), np.arange(n, dtype=np.uint64)
     alone = random_play(game, states, 30, seeds)
     assert len(np.unique(game.board(alone).reshape(n, -1), axis=0)) > n / 4

@@ -736,14 +736,18 @@ MANY = [pytest.param(4), pytest.param(10_000, marks=[pytest.mark.peer, pytest.ma
 
 @pytest.mark.parametrize("games", MANY)
 def test_pettingzoo_agrees_under_simple_ko(games: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOARD_SIZE", "9")
+    same_games_as_pettingzoo(range(games))
+
+
+def same_games_as_pettingzoo(seeds: Sequence[int]) -> None:
     """The rules behind PettingZoo's go_v5 (minigo's), which differ from ours in the following:
 
     simple ko only; no end after `max_plies`; and a cruder board size, an environment variable read at import.
     """
-    monkeypatch.setenv("BOARD_SIZE", "9")
     go_base = importlib.reload(importlib.import_module("pettingzoo.classic.go.go_base"))
     game = Go(9, superko="simple")
-    for seed in range(games):
+    for seed in seeds:
         position = go_base.Position(komi=game.komi)
         for states, action in random_game(game, seed):
             assert game.legal(states)[0].tolist() == position.all_legal_moves().astype(bool).tolist()
@@ -756,16 +760,23 @@ def test_pettingzoo_agrees_under_simple_ko(games: int, monkeypatch: pytest.Monke
 @compiled
 @pytest.mark.parametrize("games", [pytest.param(200), pytest.param(10_000, marks=pytest.mark.peer)])
 def test_openspiel_agrees_until_a_position_comes_back(games: int) -> None:
+    pytest.importorskip("pyspiel")
+    for seed in range(0, games, 200):
+        same_games_as_openspiel(200, seed)
+
+
+def same_games_as_openspiel(games: int, seed: int) -> None:
     """What may be played, when a game ends and who has won, in random games on 9x9. OpenSpiel's rules are ours under
     simple ko, but that a game is over and drawn where a position comes back (a pass aside), which our superko forbids.
     """
-    pyspiel = pytest.importorskip("pyspiel")
+    import pyspiel
+
     peer = pyspiel.load_game("go(board_size=9,komi=7.5)")
     game, strict = Go(9, komi=7.5, superko="simple"), Go(9, komi=7.5)
     assert peer.max_game_length() == game.max_plies
     ours = np.append(np.arange(81).reshape(9, 9)[::-1], 81)  # [action] of OpenSpiel, which counts the rows from below
     theirs = np.argsort(ours)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     states, others = game.reset(games), [peer.new_initial_state() for _ in range(games)]
     compared = repeated = 0
     while len(states):
