@@ -20,7 +20,7 @@ from agents.players import Forfeit, Loss
 from envs import Game, States
 from envs.go import Go
 
-MOVE_SECONDS = 60.0  # for a move
+MOVE_SECONDS = 300.0  # for a move: what a busy machine may take, so that only a program that hangs is lost
 SECONDS = 20.0  # for any other answer
 REMEMBERED = 10_000  # games; older ones are forgotten, and set up anew should they go on
 
