@@ -3,9 +3,10 @@ engine's lines of JSON, and game records (SGF, PGN, lists of moves).
 
     python -m benchmarks.fuzz gtp --count 100000 --seed 0       # or json, sgf, pgn, moves
 
-An input is a good one with a few changes (bytes flipped, cut out, repeated, spliced with another one's, swapped for words that
-mean something elsewhere), drawn from its number and the seed. Each must be answered in a documented way, within seconds, and
-what comes after it as if it had not been. It prints how often each answer was given and the slowest input; the first input that
+Half of the inputs are good ones with a few changes (bytes flipped, cut out, repeated, spliced with another one's), the others
+are well formed and mean little (words of the format in any order, fields with each other's values), which gets further. All is
+drawn from an input's number and the seed. Each must be answered in a documented way, within seconds, and what comes after it as
+if it had not been. It prints how often each answer was given and the slowest input; the first input that
 is treated otherwise ends the run, and is printed.
 """
 
@@ -23,6 +24,7 @@ from types import FrameType
 import numpy as np
 
 from arena.analysis.engine import Analyst
+from arena.analysis.query import Query
 from arena.gtp.engine import COMMANDS, Engine, serve
 from envs.go import Go
 from envs.records import GameRecord, moves, pgn, replay, sgf
@@ -56,24 +58,46 @@ NOISE += [
     b"pass",
 ]
 
-GTP = [name.encode() for name in COMMANDS if name != "quit"]
-GTP += b"B5 C3 E5 A1 pass resign b w black white 0 1 5 7 9 2 3 25 -3 6.5 0.5 10 60 true alive dead seki all".split()
-GTP += b"avoid allow minmoves maxmoves interval ownership rootInfo none absolute byoyomi canadian chinese tromp-taylor".split()
+GTP_COMMANDS = [name.encode() for name in COMMANDS if name != "quit"]
+GTP_WORDS = (
+    b"B5 C3 E5 A1 D4,A2 pass b w black 0 1 5 7 9 2 3 25 -3 6.5 0.5 10 60 true alive dead seki all game.sgf".split()
+)
+GTP_WORDS += (
+    b"avoid allow minmoves maxmoves interval ownership rootInfo none absolute byoyomi chinese aga ko SIMPLE".split()
+)
+GTP = GTP_COMMANDS + GTP_WORDS
 GTP_GOOD = [
     b"boardsize 5",
     b"komi 6.5",
+    b"clear_board",
     b"play b C3",
-    b"12 play white pass",
+    b"play w D4",
+    b"play white pass",
+    b"undo",
     b"genmove b",
+    b"reg_genmove w",
     b"time_settings 1 1 5",
     b"time_left b 3 2",
-    b"kata-analyze b 5 ownership true allow b A1,B2 1",
-    b"lz-genmove_analyze w",
-    b'kata-set-rules {"ko":"SIMPLE","scoring":"AREA"}',
     b"kgs-time_settings byoyomi 1 1 5",
+    b"final_score",
+    b"final_status_list alive",
+    b"showboard",
+    b"fixed_handicap 2",
+    b"place_free_handicap 3",
     b"set_free_handicap A1 B2 C3",
+    b"set_position b A1 w B2 b C3",
     b"loadsgf game.sgf 3",
-    b"set_position b A1 w B2",
+    b"printsgf",
+    b"kata-analyze b 5 ownership true allow b A1,B2 1",
+    b"lz-analyze interval 5 minmoves 3 avoid w A1 2",
+    b"lz-genmove_analyze w",
+    b"kata-genmove_analyze b 5 rootInfo true pvVisits true",
+    b"kata-raw-nn all",
+    b'kata-set-rules {"ko":"SIMPLE","scoring":"AREA"}',
+    b"kata-set-rules chinese",
+    b"kata-set-rule suicide true",
+    b"kgs-rules aga",
+    b"known_command play",
 ]
 SGF_GOOD = [
     b"(;GM[1]FF[4]SZ[9]KM[5.5]RU[Chinese]AB[cc][gg]PL[W];W[ee];B[ec];W[](;B[aa])(;B[bb]))",
@@ -89,6 +113,15 @@ MOVES_GOOD = [
     b"game: go:size=5,komi=0.5\nfirst: Alice\ndate: 2026-11-23\nC3 pass pass 1-0\nC3 C2 B2 *\n",
     b"game: connect_four\n4 4 3 3 2 2 1 1-0\n# no game\ngame: chess\ne4 e5 @12 *\n",
     b"game: hex:size=5\nfirst_stones: A1 B2\nto_play: second\nC3 C4 0-1\n",
+]
+SGF = b"AB[aa] AE[bb] AW[cc] ;B[cd] ;W[dc] ;B[] ;W[tt] ;B[aa]C[x] KM[0] PL[W] HA[2] RE[B+3] ( ) ;W[ba:cc] VW[] N[a]".split()
+PGN = [*b"1. e4 e5 d4 Nf3 Nc6 Bb5 O-O Qxf7 e8=Q 2... $3 {x} ( ) * 1-0 ; [White --".split(), b"\n\n", b'[Result "*"]\n']
+MOVES = [
+    *b"C3 D4 A1 pass 4 3 e4 e5 @5 1-0 0-1 * swap".split(),
+    b"\n",
+    b"\ngame: go9\n",
+    b"\nto_play: second\n",
+    b"\nfirst_stones: A1\n",
 ]
 RECORDS = (
     b"AB[aa] AE[bb] ;B[zz] ;W[cc:ee] GM[3] SZ[19:7] SZ[99999] KM[375] RU[koPOSITIONAL] ( ) ; 1-0 0-1 1/2-1/2 *".split()
@@ -175,6 +208,48 @@ def changed(good: list[bytes], words: list[bytes], rng: np.random.Generator) -> 
     return data
 
 
+def jumbled(words: list[bytes], between: bytes, rng: np.random.Generator) -> bytes:
+    """Some words in any order."""
+    return between.join(words[i] for i in rng.integers(len(words), size=rng.integers(1, 12)))
+
+
+def gtp_input(rng: np.random.Generator) -> bytes:
+    if rng.random() < 0.5:
+        return changed(GTP_GOOD, GTP, rng)
+    words = GTP_GOOD[rng.integers(len(GTP_GOOD))].split()
+    other = rng.random(len(words)) < 0.3  # some arguments are others
+    arguments = [GTP_WORDS[rng.integers(len(GTP_WORDS))] if o else word for o, word in zip(other, words, strict=True)]
+    return b" ".join([words[0], *arguments[1:]])
+
+
+def json_input(rng: np.random.Generator) -> bytes:
+    if rng.random() < 0.5:
+        return changed(JSON_GOOD, JSON, rng)
+    good = [json.loads(text) for text in JSON_GOOD]
+    fields, values = good[rng.integers(len(good))], [value for query in good for value in query.values()]
+    for _ in range(rng.integers(1, 4)):
+        key = str(rng.choice(list(Query.model_fields)))
+        values = [
+            *values,
+            *map(json.loads, JSON),
+            [values[rng.integers(len(values))]],
+            {key: values[rng.integers(len(values))]},
+        ]
+        fields[key] = values[rng.integers(len(values))]
+    return json.dumps(fields).encode()
+
+
+def record_input(good: list[bytes], words: list[bytes], between: bytes) -> Callable[[np.random.Generator], bytes]:
+    def draw(rng: np.random.Generator) -> bytes:
+        if rng.random() < 0.5:
+            return changed(good, [*words, *RECORDS], rng)
+        whole = good[rng.integers(len(good))]
+        cut = rng.integers(len(whole))
+        return whole[:cut] + between + jumbled(words, between, rng) + between + whole[cut:]
+
+    return draw
+
+
 def gtp() -> Feed:
     """One engine for all of them: its state is whatever has been typed before."""
     engine = Engine(Go(5), "mcts:2", 0)
@@ -236,12 +311,12 @@ def records(read: Callable[..., object]) -> Feed:
     return feed
 
 
-KINDS: dict[str, tuple[Callable[[], Feed], list[bytes], list[bytes]]] = {  # how to feed it, good inputs, other words
-    "gtp": (gtp, GTP_GOOD, GTP),
-    "json": (analysis, JSON_GOOD, JSON),
-    "sgf": (lambda: records(sgf.read), SGF_GOOD, RECORDS),
-    "pgn": (lambda: records(pgn.read), PGN_GOOD, RECORDS),
-    "moves": (lambda: records(moves.read), MOVES_GOOD, RECORDS),
+KINDS: dict[str, tuple[Callable[[], Feed], Callable[[np.random.Generator], bytes]]] = {  # how to feed it, and with what
+    "gtp": (gtp, gtp_input),
+    "json": (analysis, json_input),
+    "sgf": (lambda: records(sgf.read), record_input(SGF_GOOD, SGF, b"")),
+    "pgn": (lambda: records(pgn.read), record_input(PGN_GOOD, PGN, b" ")),
+    "moves": (lambda: records(moves.read), record_input(MOVES_GOOD, MOVES, b" ")),
 }
 
 
@@ -250,12 +325,12 @@ def fuzz(kind: str, count: int, seed: int, first: int = 0) -> tuple[Counter[str]
 
     UndocumentedError, or whatever was raised, with the input as a note, for the first that is not answered as documented.
     """
-    start, good, words = KINDS[kind]
+    start, draw = KINDS[kind]
     feed, seen, slowest, worst = start(), Counter[str](), 0.0, b""
     before = signal.signal(signal.SIGALRM, _hang)
     try:
         for number in range(first, first + count):
-            data = changed(good, words, np.random.default_rng((seed, number)))
+            data = draw(np.random.default_rng((seed, number)))
             signal.alarm(HANGS)
             began = time.process_time()
             try:

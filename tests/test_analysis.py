@@ -219,3 +219,34 @@ def test_positions_that_are_mirror_images_have_one_symmetric_hash(desk: Desk) ->
 def test_a_player_without_a_search_is_refused() -> None:
     (answer,) = Desk(player="random").ask(query())
     assert "does not search" in answer["error"]
+
+
+def test_ka_train_finds_what_it_reads() -> None:
+    """Its query, field by field as its engine.py sends it, and the fields that its game tree takes without asking."""
+    asked = {
+        "id": "QUERY:1",
+        "rules": "japanese",
+        "priority": 0,
+        "analyzeTurns": [2],
+        "maxVisits": 50,
+        "komi": 6.5,
+        "boardXSize": 9,
+        "boardYSize": 9,
+        "includeOwnership": True,
+        "includeMovesOwnership": True,
+        "includePolicy": True,
+        "initialStones": [],
+        "initialPlayer": "B",
+        "moves": [["B", "E5"], ["W", "C3"]],
+        "overrideSettings": {"reportAnalysisWinratesAs": "BLACK", "maxTime": 1000.0, "wideRootNoise": 0.04},
+    }
+    *warnings, answer = Desk("champion").ask(asked)
+    assert {warning["field"] for warning in warnings} == {"rules", "overrideSettings"}
+    assert len(answer["policy"]) == 82
+    assert len(answer["ownership"]) == 81
+    for said in (answer["rootInfo"], *answer["moveInfos"]):
+        assert {"scoreLead", "winrate", "visits"} <= said.keys()
+    for order, move in enumerate(answer["moveInfos"]):
+        assert move["order"] == order
+        assert move["pv"][0] == move["move"]
+        assert len(move["ownership"]) == 81

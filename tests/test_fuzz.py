@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzz import KINDS, fuzz
 
-FEEDS = {kind: start() for kind, (start, _, _) in KINDS.items() if kind not in ("gtp", "json")}
+FEEDS = {kind: start() for kind, (start, _) in KINDS.items() if kind not in ("gtp", "json")}
 
 
 @pytest.mark.parametrize("kind", KINDS)

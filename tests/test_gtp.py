@@ -167,25 +167,25 @@ def test_a_game_by_the_clock_is_played_in_time(settings: str) -> None:
     serve(engine, io.StringIO(settings + "\n"), io.StringIO())
     for _ in range(15):
         for colour, name in enumerate("bw"):
-            before = engine.clocks[colour].left
+            before = engine.seat.clocks[colour].left
             out = io.StringIO()
             serve(engine, io.StringIO(f"genmove {name}\n"), out)
             assert out.getvalue().startswith("= ")
-            assert engine.clocks[colour].left != before or before.stones == 1
-            assert not engine.clocks[colour].left.out
+            assert engine.seat.clocks[colour].left != before or before.stones == 1
+            assert not engine.seat.clocks[colour].left.out
 
 
 def test_the_controller_knows_the_time_better() -> None:
     engine = Engine(Go(5), "mcts:10", seed=0)
     told = ["time_settings 60 30 5", "time_left b 12 0", "time_left w 9 3"]
     serve(engine, io.StringIO("\n".join(told) + "\n"), io.StringIO())
-    assert engine.clocks[0].left == (12, 30, 5, 1)
-    assert engine.clocks[1].left == (0, 9, 3, 1)
+    assert engine.seat.clocks[0].left == (12, 30, 5, 1)
+    assert engine.seat.clocks[1].left == (0, 9, 3, 1)
     serve(engine, io.StringIO("kgs-time_settings byoyomi 60 30 5\ntime_left w 9 3\n"), io.StringIO())
-    assert engine.clocks[1].left == (0, 9, 1, 3)
+    assert engine.seat.clocks[1].left == (0, 9, 1, 3)
     for unlimited in ("time_settings 0 1 0", "kgs-time_settings none"):
         serve(engine, io.StringIO(unlimited + "\n"), io.StringIO())
-        assert engine.clocks[0].budget() is None
+        assert engine.seat.clocks[0].budget() is None
 
 
 def test_rules_are_kata_go_s() -> None:

@@ -4,6 +4,7 @@ KGS, Leela Zero and KataGo that GUIs use.
     protocol.py   lines in, answers out
     words.py      what a command's words mean
     board.py      the game under way
+    seat.py       the player at that board, and the clocks
     analysis.py   what a search has found, as Leela Zero and KataGo write it
     engine.py     the commands
 

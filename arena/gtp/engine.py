@@ -1,4 +1,4 @@
-"""The engine: a player at a board, and one method a command.
+"""The engine: one method a command.
 
 Games are scored by area, as they stand: dead stones count until they are taken off, so the engine takes them off where it
 matters.
@@ -15,15 +15,14 @@ from typing import TextIO
 
 import numpy as np
 
-from agents.alphago.search import APVPlayer
-from agents.insight import Insight, insight
-from agents.players import Forfeit, Player, SearchPlayer, looker, make_player
-from arena.clock import Clock, Left, TimeControl
+from agents.insight import Insight
+from arena.clock import Left, TimeControl
 from arena.gtp import analysis, words
 from arena.gtp.board import Board, fixed_handicap
 from arena.gtp.protocol import Answer, Command, Conversation, GTPError
+from arena.gtp.seat import Seat
 from arena.kata import rules as kata_rules
-from arena.kata.found import Found, found
+from arena.kata.found import found
 from arena.look import deepening
 from envs.go import Go
 from envs.records import Skipped, sgf
@@ -35,36 +34,25 @@ KGS_RULES = {"chinese": "chinese-kgs", "aga": "aga", "japanese": "japanese", "ne
 
 
 class Engine:
-    """The player, its board and its clocks. `now` is the time in seconds."""
+    """What a controller can ask of a player at a board. `now` is the time in seconds."""
 
     def __init__(self, game: Go, player: str, seed: int, *, now: Callable[[], float] = time.monotonic) -> None:
         """ValueError where `player` is none, or does not play on this board."""
-        self.spec, self.seed, self.now = player, seed, now
-        self.board = Board(game)
-        self.rng = np.random.default_rng(seed)
+        self.seat = Seat(game, player, seed, now)
         self.waiting: Callable[[], bool] = lambda: False  # True once another command has come
         self.quits: Callable[[], None] = lambda: None
-        self._player = (self.game, make_player(self.game, player, seed=seed))
-        self._insight: tuple[Go, Insight | None] | None = None
-        self._set_clocks(TimeControl())
+
+    @property
+    def board(self) -> Board:
+        return self.seat.board
 
     @property
     def game(self) -> Go:
         return self.board.game
 
     @property
-    def player(self) -> Player:
-        """The player, made anew where size, komi or rules have changed."""
-        if self._player[0] != self.game:
-            self._player = (self.game, make_player(self.game, self.spec, seed=self.seed))
-        return self._player[1]
-
-    @property
-    def insight(self) -> Insight | None:
-        """The player's network, if it plays by one."""
-        if self._insight is None or self._insight[0] != self.game:
-            self._insight = (self.game, insight(self.game, self.spec))
-        return self._insight[1]
+    def spec(self) -> str:
+        return self.seat.spec
 
     # Administration
 
@@ -94,7 +82,7 @@ class Engine:
         return ""
 
     def clear_cache(self) -> Answer:
-        self._player = (self.game, make_player(self.game, self.spec, seed=self.seed))
+        self.seat.forget()
         return ""
 
     # Setting up
@@ -103,12 +91,12 @@ class Engine:
         board = Board(self.game)
         board.rules, board.komi = self.board.rules, self.board.komi
         board.resize(words.whole(size))
-        self._sit_at(board)
+        self.seat.sit_at(board)
         return ""
 
     def clear_board(self) -> Answer:
         self.board.clear()
-        self._set_clocks(self.control)
+        self.seat.set_clocks(self.seat.control)
         return ""
 
     def komi(self, komi: str) -> Answer:
@@ -171,7 +159,7 @@ class Engine:
             raise GTPError(f"cannot load file: it holds {record.game}")
         board = Board(self.game)
         board.load(record, last)
-        self._sit_at(board)
+        self.seat.sit_at(board)
         return ""
 
     def printsgf(self) -> Answer:
@@ -211,14 +199,14 @@ class Engine:
 
     def genmove(self, colour: str) -> Answer:
         mover = words.colour(colour)
-        action = self._choose(mover)
+        action = self.seat.choose(mover)
         if action is None:
             return "resign"
         self.board.play(mover, action)
         return self.game.action_name(action)
 
     def reg_genmove(self, colour: str) -> Answer:
-        action = self._choose(words.colour(colour))
+        action = self.seat.choose(words.colour(colour))
         return "resign" if action is None else self.game.action_name(action)
 
     def undo(self) -> Answer:
@@ -230,25 +218,25 @@ class Engine:
     def time_settings(self, main: str, period: str, stones: str) -> Answer:
         overtime, moves = words.number(period), words.whole(stones)
         if overtime == 0:
-            self._set_clocks(TimeControl(words.number(main)))
+            self.seat.set_clocks(TimeControl(words.number(main)))
         elif moves == 0:  # the protocol's way to say: no limits
             words.number(main)
-            self._set_clocks(TimeControl())
+            self.seat.set_clocks(TimeControl())
         else:
-            self._set_clocks(TimeControl(words.number(main), overtime, moves, 1))
+            self.seat.set_clocks(TimeControl(words.number(main), overtime, moves, 1))
         return ""
 
     def kgs_time_settings(self, kind: str, *numbers: str) -> Answer:
         if kind == "none" and not numbers:
-            self._set_clocks(TimeControl())
+            self.seat.set_clocks(TimeControl())
         elif kind == "absolute" and len(numbers) == 1:
-            self._set_clocks(TimeControl(words.number(numbers[0])))
+            self.seat.set_clocks(TimeControl(words.number(numbers[0])))
         elif kind in ("canadian", "byoyomi") and len(numbers) == 3:
             main, period, count = words.number(numbers[0]), words.number(numbers[1]), words.whole(numbers[2])
             if period == 0 or count == 0:
                 raise GTPError("syntax error: overtime without time or moves")
             stones, periods = (count, 1) if kind == "canadian" else (1, count)
-            self._set_clocks(TimeControl(main, period, stones, periods))
+            self.seat.set_clocks(TimeControl(main, period, stones, periods))
         else:
             raise GTPError("syntax error")
         return ""
@@ -256,15 +244,15 @@ class Engine:
     def time_left(self, colour: str, seconds: str, stones: str) -> Answer:
         """Stones are 0 in main time; KGS gives the periods left in their place under byo-yomi."""
         side, left, count = words.colour(colour), words.number(seconds), words.whole(stones)
-        if not self.control.limited and left > 0:
-            self._set_clocks(TimeControl(period=left, stones=count, periods=1) if count else TimeControl(left))
-        control = self.control
+        if not self.seat.control.limited and left > 0:
+            self.seat.set_clocks(TimeControl(period=left, stones=count, periods=1) if count else TimeControl(left))
+        control = self.seat.control
         if count == 0:
-            self.clocks[side].left = Left(left, control.period, control.stones, control.periods)
+            self.seat.clocks[side].left = Left(left, control.period, control.stones, control.periods)
         elif control.stones == 1:
-            self.clocks[side].left = Left(0.0, left, 1, count)
+            self.seat.clocks[side].left = Left(0.0, left, 1, count)
         else:
-            self.clocks[side].left = Left(0.0, left, count, 1)
+            self.seat.clocks[side].left = Left(0.0, left, count, 1)
         return ""
 
     # Judging
@@ -296,32 +284,22 @@ class Engine:
         return self._genmove_analysis(told, analysis.kata)
 
     def kata_raw_nn(self, symmetry: str = "0") -> Answer:
-        if self.insight is None:
+        if self.seat.insight is None:
             raise GTPError(f"{self.spec} has no network")
-        count = self.insight.symmetries
+        count = self.seat.insight.symmetries
         chosen = range(count) if symmetry == "all" else [words.whole(symmetry)]
         if chosen[-1] >= count:
             raise GTPError(f"syntax error: a symmetry is 0 to {count - 1}, or all")
         state = self.board.ready(self.board.to_play)
         legal = self.game.legal(state)[0]
         white = bool(state["to_play"][0])
-        return "\n".join(analysis.raw(self.insight, self.insight(state, s), s, white, legal) for s in chosen)
+        return "\n".join(analysis.raw(self.seat.insight, self.seat.insight(state, s), s, white, legal) for s in chosen)
 
     # What the commands are made of
 
     def commands(self) -> dict[str, Command]:
         """The commands by name."""
         return {name: getattr(self, method) for name, method in COMMANDS.items()}
-
-    def _sit_at(self, board: Board) -> None:
-        """Go on with `board`. GTPError where the player does not play there: a network knows one size."""
-        if board.game.size != self.game.size:
-            try:
-                self._player = (board.game, make_player(board.game, self.spec, seed=self.seed))
-            except ValueError:
-                raise GTPError("unacceptable size") from None
-        self.board = board
-        self._set_clocks(self.control)
 
     def _set_rules(self, told: object) -> None:
         try:
@@ -332,55 +310,16 @@ class Engine:
             raise GTPError(f"unsupported rules: {', '.join(missing)}")
         self.board.set_rules(rules)
 
-    def _set_clocks(self, control: TimeControl) -> None:
-        """Full clocks. What the first search would compile or load is done now, when no clock runs."""
-        self.control = control
-        self.clocks = [Clock(control, self.now) for _ in range(2)]
-        if control.limited and isinstance(self.player, SearchPlayer):
-            self.player.search(self.board.ready(self.board.to_play)[0], self.rng, stop=lambda: True)
-
-    def _choose(self, colour: int) -> int | None:
-        """The player's move, by its clock; None where it resigns."""
-        state, player, clock = self.board.ready(colour), self.player, self.clocks[colour]
-        clock.start()
-        try:
-            budget = clock.budget()
-            if isinstance(player, APVPlayer):
-                return player.move(state[0], seconds=budget)
-            if isinstance(player, SearchPlayer):
-                search = player.search(state[0], self.rng, stop=self._deadline(budget))
-                return int(search.results(np.array([0])).choice[0])
-            return int(player(state, self.rng)[0])
-        except Forfeit as forfeit:
-            if next(iter(forfeit.losses.values())).reason == "resignation":
-                return None
-            raise GTPError(str(forfeit)) from None
-        finally:
-            clock.stop()
-
-    def _deadline(self, budget: float | None) -> Callable[[], bool] | None:
-        """Whether the time is up; None where there is no limit."""
-        if budget is None:
-            return None
-        end = self.now() + budget
-        return lambda: self.now() >= end
-
-    def _searcher(self) -> SearchPlayer:
-        player = looker(self.player)
-        if player is None:
-            raise GTPError(f"{self.spec} does not search")
-        return player
-
     def _analysis(self, told: tuple[str, ...], write: analysis.Format) -> Iterator[str]:
         """A report every so often until another command waits."""
-        asked, player = analysis.request(told, self.game, self.board.to_play), self._searcher()
+        asked, player = analysis.request(told, self.game, self.board.to_play), self.seat.searcher
         state = self.board.ready(asked.colour)
         if asked.avoid is not None and not np.delete(self.game.legal(state)[0], asked.avoid).any():
             raise GTPError("no move is left to look at")
         searches = deepening(
             player,
             state,
-            self.rng,
+            self.seat.rng,
             nodes=ANALYSIS_NODES,
             interval=asked.interval,
             stop=self.waiting,
@@ -391,54 +330,24 @@ class Engine:
 
     def _genmove_analysis(self, told: tuple[str, ...], write: analysis.Format) -> Iterator[str]:
         """One search of the player's own, its report, and the move."""
-        asked, player = analysis.request(told, self.game, self.board.to_play), self._searcher()
-        state, clock = self.board.ready(asked.colour), self.clocks[asked.colour]
-        clock.start()
-        search = player.search(state[0], self.rng, stop=self._deadline(clock.budget()))
-        action = int(search.results(np.array([0])).choice[0])
-        seen: Found = found(self.game, search, 0, self._eyes(write), most=asked.most, least=asked.least)
-        clock.stop()
+        asked, player = analysis.request(told, self.game, self.board.to_play), self.seat.searcher
+        search, action = self.seat.searched(player, self.board.ready(asked.colour), asked.colour)
+        seen = found(self.game, search, 0, self._eyes(write), most=asked.most, least=asked.least)
         self.board.play(asked.colour, action)
         return iter([write(seen, asked), f"play {self.game.action_name(action)}"])
 
     def _eyes(self, write: analysis.Format) -> Insight | None:
         """The network, where the report tells of territory."""
-        return self.insight if write is analysis.kata else None
+        return self.seat.insight if write is analysis.kata else None
 
 
+_AS_THEY_ARE = (
+    "protocol_version name version known_command list_commands quit boardsize clear_board komi get_komi fixed_handicap"
+    " place_free_handicap set_free_handicap set_position loadsgf printsgf play genmove reg_genmove undo time_settings time_left"
+    " final_score final_status_list showboard clear_cache stop"
+)
 COMMANDS = {  # name -> method
-    **{
-        name: name
-        for name in (
-            "protocol_version",
-            "name",
-            "version",
-            "known_command",
-            "list_commands",
-            "quit",
-            "boardsize",
-            "clear_board",
-            "komi",
-            "get_komi",
-            "fixed_handicap",
-            "place_free_handicap",
-            "set_free_handicap",
-            "set_position",
-            "loadsgf",
-            "printsgf",
-            "play",
-            "genmove",
-            "reg_genmove",
-            "undo",
-            "time_settings",
-            "time_left",
-            "final_score",
-            "final_status_list",
-            "showboard",
-            "clear_cache",
-            "stop",
-        )
-    },
+    **{name: name for name in _AS_THEY_ARE.split()},
     "kgs-genmove_cleanup": "genmove",  # scored as it stands, the game is played so anyway
     "kgs-rules": "kgs_rules",
     "kgs-time_settings": "kgs_time_settings",

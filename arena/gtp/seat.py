@@ -1,0 +1,106 @@
+"""A player at a board, with a clock for each side: who chooses the moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from agents.alphago.search import APVPlayer
+from agents.insight import Insight, insight
+from agents.players import Forfeit, Player, SearchPlayer, looker, make_player
+from agents.search import Search
+from arena.clock import Clock, TimeControl
+from arena.gtp.board import Board
+from arena.gtp.protocol import GTPError
+from envs import States
+from envs.go import Go
+
+
+class Seat:
+    """`now` is the time in seconds."""
+
+    def __init__(self, game: Go, player: str, seed: int, now: Callable[[], float] = time.monotonic) -> None:
+        """ValueError where `player` is none, or does not play on this board."""
+        self.spec, self.seed, self.now = player, seed, now
+        self.board = Board(game)
+        self.rng = np.random.default_rng(seed)
+        self._player = (self.game, make_player(self.game, player, seed=seed))
+        self._insight: tuple[Go, Insight | None] | None = None
+        self.set_clocks(TimeControl())
+
+    @property
+    def game(self) -> Go:
+        return self.board.game
+
+    @property
+    def player(self) -> Player:
+        """The player, made anew where size, komi or rules have changed."""
+        if self._player[0] != self.game:
+            self.forget()
+        return self._player[1]
+
+    @property
+    def insight(self) -> Insight | None:
+        """The player's network, if it plays by one."""
+        if self._insight is None or self._insight[0] != self.game:
+            self._insight = (self.game, insight(self.game, self.spec))
+        return self._insight[1]
+
+    @property
+    def searcher(self) -> SearchPlayer:
+        """The search that can say what the player thinks. GTPError where there is none."""
+        player = looker(self.player)
+        if player is None:
+            raise GTPError(f"{self.spec} does not search")
+        return player
+
+    def forget(self) -> None:
+        """Make the player anew, without what it remembers."""
+        self._player = (self.game, make_player(self.game, self.spec, seed=self.seed))
+
+    def sit_at(self, board: Board) -> None:
+        """Go on with `board`. GTPError where the player does not play there: a network knows one size."""
+        if board.game.size != self.game.size:
+            try:
+                self._player = (board.game, make_player(board.game, self.spec, seed=self.seed))
+            except ValueError:
+                raise GTPError("unacceptable size") from None
+        self.board = board
+        self.set_clocks(self.control)
+
+    def set_clocks(self, control: TimeControl) -> None:
+        """Full clocks. What the first search would compile or load is done now, when no clock runs."""
+        self.control = control
+        self.clocks = [Clock(control, self.now) for _ in range(2)]
+        if control.limited and isinstance(self.player, SearchPlayer):
+            self.player.search(self.board.ready(self.board.to_play)[0], self.rng, stop=lambda: True)
+
+    def choose(self, colour: int) -> int | None:
+        """The player's move, by its clock; None where it resigns. GTPError where it has none."""
+        state, player, clock = self.board.ready(colour), self.player, self.clocks[colour]
+        if isinstance(player, SearchPlayer):
+            return self.searched(player, state, colour)[1]
+        clock.start()
+        try:
+            if isinstance(player, APVPlayer):
+                return player.move(state[0], seconds=clock.budget())
+            return int(player(state, self.rng)[0])
+        except Forfeit as forfeit:
+            if next(iter(forfeit.losses.values())).reason == "resignation":
+                return None
+            raise GTPError(str(forfeit)) from None
+        finally:
+            clock.stop()
+
+    def searched(self, player: SearchPlayer, state: States, colour: int) -> tuple[Search, int]:
+        """The search of `state` [1] by the clock of `colour`, and the move that it chooses."""
+        clock = self.clocks[colour]
+        clock.start()
+        budget = clock.budget()
+        end = None if budget is None else self.now() + budget
+        search = player.search(state[0], self.rng, stop=None if end is None else lambda: self.now() >= end)
+        action = int(search.results(np.array([0])).choice[0])
+        clock.stop()
+        return search, action
