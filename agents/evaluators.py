@@ -46,9 +46,24 @@ def _spread(legal: NDArray[np.bool_], out: NDArray[np.float32]) -> None:
 
 def masked_softmax(logits: NDArray[np.float32], legal: NDArray[np.bool_]) -> NDArray[np.float32]:
     """[B, A] softmax over the legal actions, zero elsewhere."""
-    masked = np.where(legal, logits, -np.inf)
-    weights = np.exp(masked - masked.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+    out = np.empty(legal.shape, np.float32)
+    _masked_softmax(logits, legal, out)
+    return out
+
+
+@kernel
+def _masked_softmax(logits, legal, out):
+    for i in range(len(out)):
+        top = np.float32(-np.inf)
+        for a in range(out.shape[1]):
+            if legal[i, a]:
+                top = max(top, logits[i, a])
+        total = np.float32(0)
+        for a in range(out.shape[1]):
+            out[i, a] = np.exp(logits[i, a] - top) if legal[i, a] else np.float32(0)
+            total += out[i, a]
+        for a in range(out.shape[1]):
+            out[i, a] /= total
 
 
 def uniform(game: Game) -> Evaluator:

@@ -50,7 +50,7 @@ class Served(nn.Module):
 class OpenVINORuntime:
     """A batch is cut into one piece a stream, a stream is one thread: no thread ever waits for another inside a layer.
 
-    A batch too small to be worth cutting runs whole, in the first stream.
+    A batch too small to be worth cutting, or with one stream, runs whole in the caller's thread.
     """
 
     def __init__(self, game: Game, network: NetworkSettings, *, precision: str = "fp32", threads: int = 0) -> None:
@@ -87,10 +87,13 @@ class OpenVINORuntime:
         count = min(self._streams, max(1, len(planes) // SMALLEST_PIECE))
         requests, pieces = self._requests[:count], np.array_split(planes, count)
         filled = [_fill(piece) for piece in pieces]  # inputs are shared, so they must live until the end
-        for request, piece in zip(requests, filled, strict=True):
-            request.start_async({0: piece}, share_inputs=True)
-        for request in requests:
-            request.wait()
+        if count == 1:
+            requests[0].infer({0: filled[0]}, share_inputs=True, share_outputs=True)  # here: no thread has to wake up
+        else:
+            for request, piece in zip(requests, filled, strict=True):
+                request.start_async({0: piece}, share_inputs=True)
+            for request in requests:
+                request.wait()
         policy, values = (
             np.concatenate([r.get_output_tensor(i).data[: len(p)] for r, p in zip(requests, pieces, strict=True)])
             for i in range(2)

@@ -152,8 +152,22 @@ def _puct(node, edges, rule, forced):
 
 
 @kernel
+def _sigma(q, most, rule):
+    """sigma(q): equation 8 of Danihelka et al. 2022, where the most visited action has `most` visits."""
+    return (rule.c_visit + most) * rule.c_scale * (q + 1.0) / 2.0
+
+
+@kernel
+def _mixed_value(node, weighted, seen):
+    """What completes the Q of unvisited actions: equation 33. Over the visited ones, `weighted` is the sum of prior times Q
+    and `seen` that of the priors."""
+    count = _count(node)
+    return (node["value"] + count * weighted / seen) / (1.0 + count) if count > 0 else np.float64(node["value"])
+
+
+@kernel
 def _sigmas(node, edges, rule, out):
-    """Fill `out` [A] with sigma(completed Q), -inf where illegal: equations 8 and 33 of Danihelka et al. 2022."""
+    """Fill `out` [A] with sigma(completed Q), -inf where illegal."""
     most, weighted, seen = 0, 0.0, 0.0
     for a in range(len(edges)):
         n = _count(edges[a])
@@ -162,16 +176,12 @@ def _sigmas(node, edges, rule, out):
             most = max(most, n)
             weighted += prior * _edge_value(edges[a])
             seen += prior
-    mixed, count = np.float64(node["value"]), _count(node)
-    if count > 0:
-        mixed = (mixed + count * weighted / seen) / (1.0 + count)
-    scale = (rule.c_visit + most) * rule.c_scale
+    mixed = _mixed_value(node, weighted, seen)
     for a in range(len(edges)):
         if edges[a]["child"] == ILLEGAL:
             out[a] = -np.inf
         else:
-            q = _edge_value(edges[a]) if _count(edges[a]) > 0 else mixed
-            out[a] = scale * (q + 1.0) / 2.0
+            out[a] = _sigma(_edge_value(edges[a]) if _count(edges[a]) > 0 else mixed, most, rule)
 
 
 @kernel
@@ -212,16 +222,43 @@ def _gumbel_root(tree, b, simulation, rule, scores):
 
 
 @kernel
-def _gumbel_inner(node, edges, rule, policy):
-    """argmax of pi'(a) - n(a) / (1 + sum n): equation 14 of Danihelka et al. 2022."""
-    _improved_policy(node, edges, rule, policy)
-    count = _count(node)
-    best, best_score = -1, -np.inf
+def _gumbel_inner(node, edges, rule, tried, terms):
+    """argmax of pi'(a) - n(a) / (1 + sum n): equation 14 of Danihelka et al. 2022, with pi' as `_improved_policy` has it.
+
+    Unvisited actions share one completed Q: only the one of the highest prior can be the best of them. So one pass over all
+    edges is enough; it leaves the visited ones, which are few, in `tried` [A], and their terms of the softmax are in `terms` [A].
+    """
+    number, most, weighted, seen = 0, 0, 0.0, 0.0  # over the visited actions
+    fresh, prior, rest = -1, 0.0, 0.0  # the best unvisited action, its prior, the sum of theirs
     for a in range(len(edges)):
-        if _worth_visiting(node, edges[a]):
-            score = policy[a] - _count(edges[a]) / (1.0 + count)
-            if score > best_score:
-                best, best_score = a, score
+        edge = edges[a]
+        n, p = _count(edge), edge["prior"] + TINY
+        if n > 0:
+            tried[number], terms[number] = a, _edge_value(edge)
+            most = max(most, n)
+            weighted += p * terms[number]
+            seen += p
+            number += 1
+        elif edge["child"] != ILLEGAL:
+            rest += p
+            if p > prior and _worth_visiting(node, edge):
+                fresh, prior = a, p
+    unvisited = _sigma(_mixed_value(node, weighted, seen), most, rule)
+    top = unvisited
+    for i in range(number):
+        terms[i] = _sigma(terms[i], most, rule)
+        top = max(top, terms[i])
+    weight = np.exp(unvisited - top)
+    total = rest * weight
+    for i in range(number):
+        terms[i] = (edges[tried[i]]["prior"] + TINY) * np.exp(terms[i] - top)
+        total += terms[i]
+    best, best_score = fresh, prior * weight / total if fresh >= 0 else -np.inf
+    for i in range(number):
+        edge = edges[tried[i]]
+        score = terms[i] / total - _count(edge) / (1.0 + _count(node))
+        if score > best_score and _worth_visiting(node, edge):
+            best, best_score = tried[i], score
     return best
 
 
@@ -283,7 +320,7 @@ def _prove(tree, b, node, lower, upper):
 
 
 @kernel
-def _descend(tree, b, simulation, rule, scratch):
+def _descend(tree, b, simulation, rule, tried, terms):
     """(node, action) of the edge where the walk from the root ended, virtual losses laid on its way."""
     node = 0
     while True:
@@ -291,9 +328,9 @@ def _descend(tree, b, simulation, rule, scratch):
         if rule.kind == PUCT:
             a = _puct(this, edges, rule, tree.forced[b] if node == 0 else 0.0)
         elif node == 0:
-            a = _gumbel_root(tree, b, simulation, rule, scratch)
+            a = _gumbel_root(tree, b, simulation, rule, terms)
         else:
-            a = _gumbel_inner(this, edges, rule, scratch)
+            a = _gumbel_inner(this, edges, rule, tried, terms)
         edge = edges[a]
         _depart(this, edge)
         if edge["child"] < 0 or edge["lower"] == edge["upper"]:
@@ -318,7 +355,7 @@ def select(tree, rule, per_game, games, nodes, actions):
     Simulations that end in a solved node need no evaluation: they are backed up here and the next one begins.
     """
     count = 0
-    scratch = np.empty(tree.edge.shape[2], np.float64)
+    tried, terms = np.empty(tree.edge.shape[2], np.int32), np.empty(tree.edge.shape[2], np.float64)
     for b in range(len(tree.size)):
         if tree.budget[b] == 0:
             continue
@@ -328,7 +365,7 @@ def select(tree, rule, per_game, games, nodes, actions):
             continue
         under_way = 0
         while under_way < per_game and _searching(tree, b, under_way):
-            node, a = _descend(tree, b, tree.done[b] + under_way, rule, scratch)
+            node, a = _descend(tree, b, tree.done[b] + under_way, rule, tried, terms)
             edge = tree.edge[b, node, a]
             if edge["child"] >= 0:
                 _backup(tree, b, edge["child"], np.float64(tree.node[b, edge["child"]]["lower"]))

@@ -205,8 +205,9 @@ class Go:
         return out
 
     def observe(self, states: States) -> NDArray[np.uint8]:
-        out = np.zeros((len(states), len(self.planes), self.size * self.size), np.uint8)
-        kernels.observe(states, self._near, self.max_plies, SUPERKO[self.superko], self.suicide, out)
+        out = np.empty((len(states), len(self.planes), self.size * self.size), np.uint8)
+        side = kernels.beside(self.size, self.size)
+        kernels.observe(states, self._near, side, self.max_plies, SUPERKO[self.superko], self.suicide, out)
         return out.reshape(len(states), len(self.planes), self.size, self.size)
 
     def board(self, states: States) -> NDArray[np.int8]:

@@ -455,29 +455,36 @@ def random_play(played, start, near, side, longest, ko, suicide, plies, seeds):
 
 
 @kernel
-def observe(states, near, longest, ko, suicide, out):
-    """`Game.observe` into `out` [B, C, points], all zero before; the planes are listed in `Go.planes`."""
+def observe(states, near, side, longest, ko, suicide, out):
+    """`Game.observe` into `out` [B, C, points]; the planes are listed in `Go.planes`.
+
+    Plane by plane, so that most loops run in vector registers.
+    """
     points = len(near)
+    allowed, libs = np.empty(points + 1, np.bool_), np.empty(points, np.int16)
     for i in range(len(states)):
-        g = states[i]
-        colour = 1 - 2 * g["to_play"]
-        ongoing = playing(g, longest)
+        g, planes = states[i], out[i]
+        board, chain, count, colour = g["board"], g["chain"], g["libs"], 1 - 2 * g["to_play"]
+        mark_legal(g, near, side, longest, ko, suicide, allowed)
         for p in range(points):
-            stone = g["board"][p]
-            if stone == EMPTY:
-                out[i, 10, p] = ongoing and playable(g, near, p, suicide) and forbidden(g, near, p, ko)
-            else:
-                out[i, 0 if stone == colour else 1, p] = 1
-                libs = g["libs"][g["chain"][p]]
-                if libs <= 3:
-                    out[i, 1 + libs, p] = 1
+            planes[0, p] = board[p] == colour
+            planes[1, p] = board[p] == -colour
+        for p in range(points):
+            libs[p] = count[chain[p]] if board[p] != EMPTY else 0
+        for n in range(1, 4):
+            for p in range(points):
+                planes[1 + n, p] = libs[p] == n
+        planes[5 : 5 + 1 + EARLIER] = 0
         if g["last"] != NONE:
-            out[i, 5, g["last"]] = 1
+            planes[5, g["last"]] = 1
         for t in range(EARLIER):
             if g["earlier"][t] != NONE:
-                out[i, 6 + t, g["earlier"][t]] = 1
-        out[i, 11] = g["passes"] > 0
-        out[i, 12] = g["to_play"]
+                planes[6 + t, g["earlier"][t]] = 1
+        for p in range(points):  # few empty points are not legal
+            shut = board[p] == EMPTY and not allowed[p]
+            planes[10, p] = shut and playing(g, longest) and playable(g, near, p, suicide)
+        planes[11] = g["passes"] > 0
+        planes[12] = g["to_play"]
 
 
 @kernel
