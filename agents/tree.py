@@ -429,6 +429,36 @@ def clear(tree, games):
 
 
 @kernel
+def halve(considered, plan):
+    """Fill `plan` [simulations] with the visits an action must have to be considered: sequential halving.
+
+    Every phase shares its simulations equally among the survivors, then halves them (Karnin et al. 2013).
+    """
+    phases, simulations = 0, len(plan)
+    while 1 << phases < considered:
+        phases += 1
+    filled, visits, survivors = 0, 0, considered
+    while filled < simulations:
+        for _ in range(max(1, simulations // max(1, phases * survivors))):
+            plan[filled : filled + survivors] = visits
+            filled += survivors
+            visits += 1
+        survivors = max(min(2, considered), survivors // 2)
+
+
+@kernel
+def prepare_gumbel(tree, games, noise, most):
+    """At the roots of `games`, just evaluated: `noise` [n, A] f8 plus log prior, and the plan for up to `most` actions."""
+    for i in range(len(games)):
+        b, legal = games[i], 0
+        edges, budget = tree.edge[b, 0], tree.budget[b]
+        for a in range(len(edges)):
+            tree.gumbel[b, a] = np.log(edges[a]["prior"] + TINY) + noise[i, a]
+            legal += edges[a]["child"] != ILLEGAL
+        halve(min(legal, most, budget), tree.plan[b, :budget])
+
+
+@kernel
 def reroot(tree, b, root, kept):
     """Keep only the subtree of node `root` of game b, renumbered in its old order.
 
