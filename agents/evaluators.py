@@ -52,7 +52,7 @@ def masked_softmax(logits: NDArray[np.float32], legal: NDArray[np.bool_]) -> NDA
 
 
 @kernel
-def _masked_softmax(logits, legal, out):
+def _masked_softmax(logits: NDArray[np.float32], legal: NDArray[np.bool_], out: NDArray[np.float32]) -> None:
     for i in range(len(out)):
         top = np.float32(-np.inf)
         for a in range(out.shape[1]):

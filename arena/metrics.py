@@ -47,6 +47,9 @@ METRICS = (
     Metric("selfplay/evaluations_per_second", "1/s", "Self-play speed in positions the search asked about."),
     Metric("selfplay/cache_hits", "share", "Positions among them that a worker had asked its network about before."),
     Metric("selfplay/network_share", "share", "Self-play time spent in the network; the rest is tree, rules, Python."),
+    Metric(
+        "selfplay/wait_share", "share", "Self-play time that a worker, on average, waited for the last one to finish."
+    ),
     Metric("selfplay/mean_plies", "plies", "Mean length of a game."),
     Metric("selfplay/first_player_wins", "share", "Games won by the first player."),
     Metric("selfplay/draws", "share", "Drawn games."),

@@ -72,6 +72,7 @@ class SelfPlayStats(NamedTuple):
     resigned: int  # games that ended so
     played_out: Counts  # what every threshold would have done to the games that nobody was allowed to resign
     cached: int = 0  # evaluations that a cache answered
+    waited: float = 0.0  # of `seconds`: how long a worker, on average, had to wait for the last one
 
 
 class SelfPlay:

@@ -192,12 +192,16 @@ def merge(played: Sequence[Played], seconds: float) -> Played:
     """All workers' games as one iteration's, worker by worker; `seconds` is how long it took until the last was done."""
     stats = [p.stats for p in played]
     total = {
-        name: sum(getattr(s, name) for s in stats) for name in SelfPlayStats._fields if name not in ("games", "seconds")
+        name: sum(getattr(s, name) for s in stats)
+        for name in SelfPlayStats._fields
+        if name not in ("games", "seconds", "waited")
     }
     total["network_seconds"] /= len(stats)  # of one core's time
     games = [game for s in stats for game in s.games]
+    waited = seconds - sum(s.seconds for s in stats) / len(stats)
     return Played(
-        Samples.concatenate([p.samples for p in played]), SelfPlayStats(games=games, seconds=seconds, **total)
+        Samples.concatenate([p.samples for p in played]),
+        SelfPlayStats(games=games, seconds=seconds, waited=waited, **total),
     )
 
 
