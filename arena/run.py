@@ -123,7 +123,7 @@ class Run:
         self.league.restore(state["league"])
         self.gate.restore(found.best, state["gate"])
         self.resignation.restore(state["resignation"])
-        self.meter.restore(state["footprint"])
+        self.meter.restore(state.get("footprint", {}))  # runs begun before there was one have used what nobody knows
         checkpoint.discard_after(self.folder, self.iteration)
 
     def train(self, tracker: Tracker) -> None:
