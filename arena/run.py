@@ -7,7 +7,7 @@ holds all the rest. Killed anywhere and resumed, the run does over the iteration
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -25,7 +25,6 @@ from agents.players import Player, SearchPlayer, make_player
 from agents.runtime import EXAMPLES, create, network_evaluator, set_threads
 from arena import checkpoint, gate, league, rater, rating
 from arena.config import Config
-from arena.footprint import Footprint, Meter
 from arena.learner import Learner
 from arena.match import PlayedGame, random_openings
 from arena.progress import Progress
@@ -35,7 +34,7 @@ from arena.resign import Resignation
 from arena.selfplay import SelfPlayStats
 from arena.settings import dump
 from arena.tracking import Board, Tracker
-from arena.workers import Job, Order, Threads, Workers, jobs, resolve_count, resolve_runtime
+from arena.workers import Job, Order, Workers, employ, resolve_count, resolve_runtime
 from envs.game import move_names
 from envs.render import picture
 
@@ -74,13 +73,12 @@ class Run:
         self.config = config = config.model_copy(update={"game": self.game.name, "runtime": runtime, "workers": spread})
         torch.manual_seed(config.seed)
         self.learner = Learner(self.game, config.network, config.train, device=runtime.device)
-        self.workers = make_workers(config)
+        self.workers = make_workers(config, progress.note)
         self.replay = Replay(config.replay)
         self.runtime = create(self.game, config.network, runtime)
         self.league = league.League(config.league)
         self.gate = gate.Gate(config.gate, self.learner.play_weights())
         self.resignation = Resignation(config.selfplay.resign)
-        self.meter = Meter(config.footprint, progress.note)  # whoever runs it starts it
         self.iteration = 0  # finished ones
         self.games = self.positions = self.trained = self.evaluations = 0
         self.seconds = 0.0
@@ -123,7 +121,6 @@ class Run:
         self.league.restore(state["league"])
         self.gate.restore(found.best, state["gate"])
         self.resignation.restore(state["resignation"])
-        self.meter.restore(state.get("footprint", {}))  # runs begun before there was one have used what nobody knows
         checkpoint.discard_after(self.folder, self.iteration)
 
     def train(self, tracker: Tracker) -> None:
@@ -135,13 +132,11 @@ class Run:
             with self._phase("rate", 0):
                 ratings = self._rate(iteration) if self._rates(iteration) else None
             row |= ratings.figures if ratings else {}
-            footprint = self.meter.read()
-            row |= footprint.figures(row.get("rating/elo"))
             self.seconds += sum(self._phases.values())
             row |= {"seconds": self.seconds} | {f"phase/{name}": t for name, t in self._phases.items()}
             self.iteration, self.row = iteration, row
             with self._phase("save", 0):
-                self._save(samples, footprint)
+                self._save(samples)
             self.seconds += self._phases["save"]
             row["phase/save"] = self._phases["save"]
             self._report(tracker, row, ratings)
@@ -330,7 +325,7 @@ class Run:
             "league/gate_games": len(found.match.games),
         }
 
-    def _save(self, samples: Samples, footprint: Footprint) -> None:
+    def _save(self, samples: Samples) -> None:
         state = {
             "game": self.game.name,
             "game_version": self.game.version,
@@ -347,7 +342,6 @@ class Run:
             "league": self.league.state(),
             "gate": self.gate.state(),
             "resignation": self.resignation.state(),
-            "footprint": footprint._asdict(),
         }
         checkpoint.save(
             self.folder,
@@ -419,10 +413,10 @@ class Run:
         self._phases[name] = self._phases.get(name, 0.0) + time.perf_counter() - start
 
 
-def make_workers(config: Config) -> Workers:
+def make_workers(config: Config, note: Callable[[str], None]) -> Workers:
     """The workers of a resolved config."""
     whole = Job(config.game, config.network, config.runtime, config.search, config.selfplay, config.workers.cache)
-    return Threads(jobs(whole, config.workers.count))
+    return employ(whole, config.workers, note)
 
 
 def sample_games(assessment: rater.Assessment) -> list[sample.SampleGame]:

@@ -102,7 +102,6 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
             last_row=run.row,
         )
         code = 1
-        run.meter.start()
         try:
             run.train(tracker)
             code = 0
@@ -115,9 +114,9 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
         finally:
             # A second Ctrl-C while the tracker closes would only lose what it still holds.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            run.workers.close()
             if code:
                 display.note(f"stopped after iteration {run.iteration}; go on with: arena train --resume {folder}")
-            run.meter.stop()
             tracker.finish(code)
         display.note(f"done; play it: arena play {run.game.name} {folder}")
 

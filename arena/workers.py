@@ -4,6 +4,9 @@ A worker is a function of (its games under way, weights, seed): wherever it runs
 machine (`worker_processes.py`, `worker_ray.py`), it plays the same games. On a CPU there is one worker a core, and a core
 is always busy: while one worker is in the network the other is in the tree, and no layer of a network ever waits for
 another thread. On a GPU two workers take turns: one batch is in the network while the other is in the tree.
+
+What is played elsewhere is a `Share`: it carries its games under way, and they come back with the answer. So no worker has
+anything that could be lost with it, and whoever takes its share over plays the very same games.
 """
 
 from __future__ import annotations
@@ -11,13 +14,16 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, Self
 
 import numpy as np
+import safetensors.torch
+import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 import envs
@@ -37,10 +43,24 @@ State = dict[str, NDArray[np.generic]]
 
 
 class WorkerSettings(Section):
-    """How self-play is spread."""
+    """How self-play is spread. The games depend on `count`, never on `engine`."""
 
+    engine: Literal["threads", "processes", "ray"] = Field(
+        "threads",
+        description="where workers run: here, in processes of this machine, or on many machines (an optional extra)",
+    )
     count: int = Field(0, ge=0, description="workers that share slots and games; 0: one per core, two on a GPU")
+    address: str = Field(
+        "",
+        description="ray: the cluster's HOST:PORT, auto: the one that this machine belongs to; empty: one of its own",
+    )
     cache: int = Field(2**17, ge=0, description="network evaluations that a worker remembers; 0: none")
+
+    @model_validator(mode="after")
+    def _address_is_of_ray(self) -> Self:
+        if self.address and self.engine != "ray":
+            raise ValueError(f"address is for the ray engine: leave it out or set engine to ray, not {self.engine}")
+        return self
 
 
 class Job(NamedTuple):
@@ -70,10 +90,33 @@ class Played(NamedTuple):
     stats: SelfPlayStats
 
 
+class Share(NamedTuple):
+    """A worker's part of an iteration, which can be played anywhere."""
+
+    job: Job
+    number: int  # of the worker
+    state: State  # the games it goes on with
+
+
+class Answer(NamedTuple):
+    """What comes back."""
+
+    played: Played
+    state: State
+
+
+class Parcel(NamedTuple):
+    """An order on its way."""
+
+    order: Order  # without weights
+    weights: bytes  # as safetensors
+
+
 class Worker:
     """One share of a run's self-play: its games go on from one `play` to the next."""
 
     def __init__(self, job: Job) -> None:
+        self.job = job
         game = seen_by(job.network.planes, envs.make(job.game))
         self._selfplay = SelfPlay(game, job.selfplay, job.search, replies=job.network.reply)
         self._runtime = create(game, job.network, job.runtime)
@@ -98,6 +141,45 @@ class Worker:
         self._selfplay.restore(state)
 
 
+class Place:
+    """Where shares are played, away from the run: it keeps nothing between them but the worker, which takes time to make."""
+
+    def __init__(self) -> None:
+        self._worker: Worker | None = None
+
+    def play(self, share: Share, parcel: Parcel, progress: Callable[[int], None]) -> Answer:
+        """Deterministic in (share, parcel)."""
+        if share.job.runtime.device == "cuda":
+            torch.cuda.set_device(share.number % torch.cuda.device_count())
+        if self._worker is None or self._worker.job != share.job:
+            set_threads(share.job.runtime)
+            self._worker = Worker(share.job)
+        self._worker.restore(share.state)
+        order = parcel.order._replace(weights=safetensors.torch.load(parcel.weights))
+        return Answer(self._worker.play(order, share.number, progress), self._worker.state())
+
+
+def pack(order: Order) -> Parcel:
+    """`order` as it is sent."""
+    weights = {name: tensor.cpu().contiguous() for name, tensor in order.weights.items()}
+    return Parcel(order._replace(weights={}), safetensors.torch.save(weights))
+
+
+class Tally:
+    """Tells `progress` of every finished game once, though a share may be played more than once."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self._progress = progress
+        self._most = Counter[int]()
+
+    def hear(self, number: int, games: int) -> None:
+        """Somebody has finished `games` games of share `number`."""
+        more = games - self._most[number]
+        if more > 0:
+            self._most[number] = games
+            self._progress(more)
+
+
 class Workers(Protocol):
     """All workers of a run."""
 
@@ -113,7 +195,9 @@ class Workers(Protocol):
         """Continue from what `state` returned."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End them. They play no more."""
+        ...
 
 
 class Threads:
@@ -153,10 +237,63 @@ class Threads:
         self._pool.shutdown()
 
 
+class Elsewhere:
+    """Workers that play shares elsewhere; here are the games under way between one iteration and the next."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = list(jobs)
+        self.states = [_nothing_under_way(job) for job in jobs]
+
+    def share(self, number: int) -> Share:
+        """What worker `number` plays next."""
+        return Share(self.jobs[number], number, self.states[number])
+
+    def merge(self, answers: Mapping[int, Answer], seconds: float) -> Played:
+        """All workers' games, and their states kept for the next iteration."""
+        self.states = [answers[number].state for number in range(len(self.jobs))]
+        return merge([answers[number].played for number in range(len(self.jobs))], seconds)
+
+    def state(self) -> State:
+        return join_states(self.states)
+
+    def restore(self, state: State) -> None:
+        self.states = split_state(state, [job.selfplay.slots for job in self.jobs])
+
+
+def _nothing_under_way(job: Job) -> State:
+    return SelfPlay(seen_by(job.network.planes, envs.make(job.game)), job.selfplay, job.search).state()
+
+
+def employ(whole: Job, settings: WorkerSettings, note: Callable[[str], None] = lambda text: None) -> Workers:
+    """The workers of resolved `settings`, who share `whole`. `note` hears what a person should know: who died.
+
+    ValueError where the settings ask for what is not there.
+    """
+    parts = jobs(whole, settings.count)
+    match settings.engine:
+        case "threads":
+            return Threads(parts)
+        case "processes":
+            from arena.worker_processes import Processes
+
+            return Processes(parts, note)
+        case "ray":
+            from arena.worker_ray import Ray, connect
+
+            connect(settings)
+            return Ray(parts, note)
+
+
 def resolve_count(settings: WorkerSettings, runtime: RuntimeSettings, slots: int) -> WorkerSettings:
     """`settings` with the number of workers decided: no more than there are slots."""
-    cores = runtime.threads or os.cpu_count() or 1
-    count = settings.count or (2 if runtime.device == "cuda" else cores)
+    cores, gpus = runtime.threads or os.cpu_count() or 1, 1
+    if settings.engine == "processes":
+        gpus = torch.cuda.device_count()
+    elif settings.engine == "ray" and not settings.count:
+        from arena.worker_ray import connect
+
+        cores, gpus = connect(settings)
+    count = settings.count or (2 * gpus if runtime.device == "cuda" else cores)
     return settings.model_copy(update={"count": min(count, slots)})
 
 

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +19,7 @@ from agents.cache import EvaluationCache
 from agents.network import NetworkSettings, PolicyValueNetwork
 from agents.runtime import RuntimeSettings, TorchRuntime
 from agents.search import SearchSettings
+from arena import worker_processes
 from arena.selfplay import SelfPlaySettings
 from arena.workers import (
     Job,
@@ -19,6 +28,7 @@ from arena.workers import (
     Threads,
     Workers,
     WorkerSettings,
+    employ,
     jobs,
     join_states,
     resolve_count,
@@ -79,6 +89,139 @@ def test_an_interrupt_stops_every_worker(weights: dict[str, torch.Tensor]) -> No
     with pytest.raises(KeyboardInterrupt):
         workers.play(Order(weights, (7, 0, 0)), interrupt)
     workers.close()  # returns only when no worker plays any more
+
+
+@pytest.fixture
+def processes() -> Iterator[Callable[..., Workers]]:
+    """Makes workers in processes, and ends them after the test."""
+    made: list[Workers] = []
+
+    def make(whole: Job = WHOLE, note: Callable[[str], None] = print) -> Workers:
+        made.append(employ(whole, WorkerSettings(engine="processes", count=2), note))
+        return made[-1]
+
+    yield make
+    for workers in made:
+        workers.close()
+
+
+def kill_workers() -> None:
+    """SIGKILL every process that this one has started."""
+    for child in multiprocessing.active_children():
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGKILL)
+
+
+def test_processes_play_what_threads_play_and_go_on_from_their_state(
+    weights: dict[str, torch.Tensor], processes: Callable[..., Workers]
+) -> None:
+    threads = Threads(jobs(WHOLE, 2))
+    first = threads.play(Order(weights, (7, 0, 0)))
+    saved = {name: array.copy() for name, array in threads.state().items()}
+    second = threads.play(Order(weights, (7, 1, 0)))
+    workers, heard = processes(), list[int]()
+    assert same(first, workers.play(Order(weights, (7, 0, 0)), heard.append))
+    assert sum(heard) == 13
+    assert {n: a.tobytes() for n, a in workers.state().items()} == {n: a.tobytes() for n, a in saved.items()}
+    workers.restore(saved)
+    assert same(second, workers.play(Order(weights, (7, 1, 0))))
+    threads.close()
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_games_are_played_again(
+    weights: dict[str, torch.Tensor], processes: Callable[..., Workers]
+) -> None:
+    whole = WHOLE._replace(selfplay=WHOLE.selfplay.model_copy(update={"games": 30}))
+    expected = iterations(Threads(jobs(whole, 2)), weights, 0, 3)
+    notes, heard = list[str](), list[int]()
+    workers = processes(whole, notes.append)
+    assert same(expected[0], workers.play(Order(weights, (7, 0, 0))))
+    kill_workers()  # between two iterations
+
+    def kill_once(games: int) -> None:
+        if not heard:
+            kill_workers()  # in the middle of one
+        heard.append(games)
+
+    assert same(expected[1], workers.play(Order(weights, (7, 1, 0)), kill_once))
+    assert same(expected[2], workers.play(Order(weights, (7, 2, 0))))
+    assert len(notes) >= 3
+    assert all("died (signal 9)" in note for note in notes)
+    assert sum(heard) == 30  # games played twice are told once
+
+
+def test_workers_that_die_again_and_again_end_the_run(
+    weights: dict[str, torch.Tensor], processes: Callable[..., Workers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_processes, "DEATHS", 1)
+    workers = processes()
+    kill_workers()
+    with pytest.raises(ChildProcessError, match="died 1 times in one iteration, the last time by signal 9"):
+        workers.play(Order(weights, (7, 0, 0)))
+    assert multiprocessing.active_children() == []
+
+
+def test_what_goes_wrong_in_a_process_goes_wrong_here(
+    weights: dict[str, torch.Tensor], processes: Callable[..., Workers]
+) -> None:
+    with pytest.raises(RuntimeError, match="Missing key") as caught:
+        processes().play(Order(dict(list(weights.items())[1:]), (7, 0, 0)))
+    assert "in a worker: Traceback" in caught.value.__notes__[0]
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_run_that_ends_takes_its_processes_with_it(tmp_path: Path, end: signal.Signals, code: int) -> None:
+    settings = [
+        "workers.engine=processes",
+        "workers.count=2",
+        "runtime.precision=fp32",
+        "iterations=99",
+        "rating.every=99",
+        "network.channels=8",
+    ]
+    command = [sys.executable, "-m", "arena", "train", "tictactoe", "--runs", str(tmp_path), "runtime.engine=torch"]
+    with subprocess.Popen(
+        [*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            if "1/99" in line:
+                break
+        if end == signal.SIGINT:
+            os.killpg(run.pid, end)  # as Ctrl-C in a terminal does
+        else:
+            run.send_signal(end)
+        rest = run.stdout.read()  # ends when no process is left that could write
+    assert "Traceback" not in rest
+    assert run.returncode == code
+
+
+def test_a_worker_process_imports_no_tracker() -> None:
+    check = "import sys, arena.__main__, arena.worker_processes; sys.exit('wandb' in sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_openmp_waits_passively_in_a_run() -> None:
+    """Torch reads the policy when it is imported: the package has to set it first, whatever is imported first."""
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    shown = subprocess.run(
+        [sys.executable, "-c", "import arena.train"],
+        env=environment | {"OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "GOMP_SPINCOUNT = '0'" in shown.stderr
+
+
+def test_an_engine_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "arena.worker_ray", raising=False)
+    with pytest.raises(ValueError, match="pip install ray"):
+        resolve_count(WorkerSettings(engine="ray"), RUNTIME, slots=9)
+    with pytest.raises(ValueError, match="address is for the ray engine"):
+        WorkerSettings(address="head:6379")
 
 
 def test_shares_make_up_the_whole() -> None:

@@ -1,0 +1,168 @@
+"""Self-play on a Ray cluster: nodes and actors that die or hang change no game. `make test-all` runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import envs
+from agents.network import PolicyValueNetwork
+from arena.workers import Order, Played, Threads, WorkerSettings, employ, jobs
+from tests.test_workers import GAME, NETWORK, WHOLE, same
+
+pytest.importorskip("ray", reason="Ray is not installed (pip install ray)")
+from ray.cluster_utils import Cluster
+
+from arena import worker_ray
+from arena.worker_ray import Ray, connect
+
+pytestmark = pytest.mark.peer
+LONG = WHOLE._replace(selfplay=WHOLE.selfplay.model_copy(update={"games": 40, "simulations": 16}))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A head without cores, where the run is, and two nodes with one core each."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    for _ in range(2):
+        cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    connect(WorkerSettings(engine="ray", address=cluster.address))
+    yield cluster
+    import ray
+
+    ray.shutdown()
+    cluster.shutdown()
+
+
+@pytest.fixture
+def notes() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def workers(cluster: Cluster, notes: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Ray]:
+    monkeypatch.setattr(worker_ray, "TURN", 0.1)  # to hear of the first games while most are still to be played
+    made = employ(LONG, WorkerSettings(engine="ray", count=2, address=cluster.address), notes.append)
+    assert isinstance(made, Ray)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def orders() -> list[Order]:
+    torch.manual_seed(0)
+    weights = PolicyValueNetwork(envs.make(GAME), NETWORK).state_dict()
+    return [Order(weights, (7, i, 0)) for i in range(4)]
+
+
+@pytest.fixture(scope="module")
+def expected(orders: list[Order]) -> list[Played]:
+    """What threads play."""
+    threads = Threads(jobs(LONG, 2))
+    return [threads.play(order) for order in orders]
+
+
+def once(action: Callable[[], object]) -> Callable[[int], None]:
+    """A `progress` that does something when the first games are finished."""
+    left = [action]
+
+    def heard(games: int) -> None:
+        if left:
+            left.pop()()
+
+    return heard
+
+
+def actors(node: Any) -> list[int]:
+    """The processes of the actors on a node: Ray names them, and its raylet is their parent."""
+    raylet = node.all_processes["raylet"][0].process.pid
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            name, status = (folder / "cmdline").read_text(), (folder / "status").read_text()
+        except OSError:  # it has just ended
+            continue
+        if name.startswith("ray::Actor") and f"PPid:\t{raylet}\n" in status:
+            found.append(int(folder.name))
+    return found
+
+
+def worker_nodes(cluster: Cluster) -> list[Any]:
+    return list(cluster.worker_nodes)
+
+
+def test_a_node_that_dies_and_one_that_joins_change_no_game(
+    cluster: Cluster, workers: Ray, notes: list[str], orders: list[Order], expected: list[Played]
+) -> None:
+    finished = list[int]()
+    assert same(expected[0], workers.play(orders[0], finished.append))
+    assert sum(finished) == 40
+    lost = worker_nodes(cluster)[-1]
+    assert actors(lost)
+    kill = once(lambda: cluster.remove_node(lost, allow_graceful=False))
+    assert same(expected[1], workers.play(orders[1], kill))  # ends on the node that is left
+    assert len(notes) == 1
+    assert "died" in notes[0]
+    assert same(expected[2], workers.play(orders[2]))
+    cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    assert same(expected[3], workers.play(orders[3]))
+
+
+def test_an_actor_that_is_killed_changes_no_game(
+    cluster: Cluster, workers: Ray, notes: list[str], orders: list[Order], expected: list[Played]
+) -> None:
+    def kill() -> None:
+        for node in worker_nodes(cluster):
+            for pid in actors(node):
+                os.kill(pid, signal.SIGKILL)
+
+    assert same(expected[0], workers.play(orders[0], once(kill)))
+    assert notes
+    assert same(expected[1], workers.play(orders[1]))
+
+
+def test_nobody_waits_for_an_actor_that_hangs(
+    cluster: Cluster, workers: Ray, notes: list[str], orders: list[Order], expected: list[Played]
+) -> None:
+    stopped = list[int]()
+
+    def stop() -> None:
+        stopped.append(actors(worker_nodes(cluster)[0])[0])
+        os.kill(stopped[0], signal.SIGSTOP)
+
+    try:
+        assert same(expected[0], workers.play(orders[0], once(stop)))  # the other actor plays its share as well
+        assert same(expected[1], workers.play(orders[1]))
+        os.kill(stopped[0], signal.SIGCONT)
+        assert same(expected[2], workers.play(orders[2]))
+    finally:
+        os.kill(stopped[0], signal.SIGCONT)
+    assert notes == []
+
+
+def test_what_goes_wrong_in_an_actor_goes_wrong_here(workers: Ray, orders: list[Order]) -> None:
+    with pytest.raises(RuntimeError, match="Missing key"):
+        workers.play(orders[0]._replace(weights=dict(list(orders[0].weights.items())[1:])))
+
+
+def test_a_worker_that_fits_nowhere_is_refused(cluster: Cluster) -> None:
+    wide = LONG._replace(runtime=LONG.runtime.model_copy(update={"threads": 64}))
+    with pytest.raises(ValueError, match="no node of the Ray cluster has what a worker needs"):
+        employ(wide, WorkerSettings(engine="ray", count=1, address=cluster.address))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nonsense"])
+def test_a_cluster_that_does_not_answer_is_named(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(ValueError, match=f"workers.address is {address}, where no Ray cluster can be joined"):
+        connect(WorkerSettings(engine="ray", address=address))
