@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -109,16 +109,21 @@ class SearchPlayer:
         there is; Gumbel's halving is cut short).
         """
         start = time.monotonic()
+        for search in self.steps(state, rng):
+            late = seconds is not None and time.monotonic() - start > seconds
+            if late or (stop is not None and stop()):
+                return search
+        return search
+
+    def steps(self, state: np.void, rng: np.random.Generator) -> Iterator[Search]:
+        """The search of one position, in slot 0, as it is after every step; at least once."""
         if self._single is None:
             self._single = Search(self.game, self.settings, slots=1, capacity=2 * self.simulations + 1)
         self._single.advance(0, state, self.simulations)
         per_game = min(self.leaves, max(1, self.simulations // 16))
         while self._single.step(self.evaluate, rng, per_game=per_game):
-            if seconds is not None and time.monotonic() - start > seconds:
-                break
-            if stop is not None and stop():
-                break
-        return self._single
+            yield self._single
+        yield self._single
 
 
 def looker(player: Player) -> SearchPlayer | None:

@@ -16,6 +16,7 @@ from agents.network import NetworkSettings
 from agents.runtime import RuntimeSettings
 from agents.search import SearchSettings
 from agents.section import Section
+from arena.footprint import FootprintSettings
 from arena.gate import GateSettings
 from arena.league import LeagueSettings
 from arena.learner import TrainSettings
@@ -80,6 +81,7 @@ class Config(Section):
     league: LeagueSettings = LeagueSettings()
     gate: GateSettings = GateSettings()
     tracking: TrackingSettings = TrackingSettings()
+    footprint: FootprintSettings = FootprintSettings()
 
     @model_validator(mode="after")
     def _game_exists(self) -> Self:
@@ -106,6 +108,7 @@ def smoke(config: Config) -> Config:
             "selfplay": {"games": 4, "slots": 8, "simulations": 4, "fast_simulations": 2},
             "replay": {"minimum": 64},
             "league": {"gate_openings": 2},
+            "footprint": {"enabled": False},
             "gate": {"openings": 2, "every": 1, "simulations": 2},
             "train": {"batch": 16, "passes": 1.0, "warmup": 2},
             "rating": {"every": 1, "simulations": 4, "openings": 1, "final_openings": 0, "keep_simulations": 0}

@@ -86,6 +86,15 @@ METRICS = (
     Metric("rating/games", "games", "Rating games of this iteration."),
     Metric("rating/distinct_games", "games", "Those among them that are no copies of another."),
     Metric("rating/score/*", "share", "Mean score against this anchor: wins plus half the draws."),
+    Metric(
+        "footprint/kwh", "kWh", "Energy of the run over all resumptions: an estimate (arena/footprint.py says of what)."
+    ),
+    Metric("footprint/co2e_kg", "kg", "CO2e of that energy by the carbon intensity of the grid: an estimate."),
+    Metric(
+        "footprint/elo_per_kwh",
+        "Elo/kWh",
+        "Elo of the newest agent, random play 0, over the energy so far: an estimate.",
+    ),
     Metric("league/games", "games", "Games of the iteration against the pool; their moves are learned from too."),
     Metric("league/score/*", "share", "Mean score of the newest network against this opponent of the pool."),
     Metric("league/generations", "agents", "Agents that beat the one before them by the sequential test."),

@@ -25,6 +25,7 @@ from agents.players import Player, SearchPlayer, make_player
 from agents.runtime import EXAMPLES, create, network_evaluator, set_threads
 from arena import checkpoint, gate, league, rater, rating
 from arena.config import Config
+from arena.footprint import Footprint, Meter
 from arena.learner import Learner
 from arena.match import PlayedGame, random_openings
 from arena.progress import Progress
@@ -79,6 +80,7 @@ class Run:
         self.league = league.League(config.league)
         self.gate = gate.Gate(config.gate, self.learner.play_weights())
         self.resignation = Resignation(config.selfplay.resign)
+        self.meter = Meter(config.footprint, progress.note)  # whoever runs it starts it
         self.iteration = 0  # finished ones
         self.games = self.positions = self.trained = self.evaluations = 0
         self.seconds = 0.0
@@ -121,6 +123,7 @@ class Run:
         self.league.restore(state["league"])
         self.gate.restore(found.best, state["gate"])
         self.resignation.restore(state["resignation"])
+        self.meter.restore(state.get("footprint", {}))  # runs begun before there was one have used what nobody knows
         checkpoint.discard_after(self.folder, self.iteration)
 
     def train(self, tracker: Tracker) -> None:
@@ -132,11 +135,13 @@ class Run:
             with self._phase("rate", 0):
                 ratings = self._rate(iteration) if self._rates(iteration) else None
             row |= ratings.figures if ratings else {}
+            footprint = self.meter.read()
+            row |= footprint.figures(row.get("rating/elo"))
             self.seconds += sum(self._phases.values())
             row |= {"seconds": self.seconds} | {f"phase/{name}": t for name, t in self._phases.items()}
             self.iteration, self.row = iteration, row
             with self._phase("save", 0):
-                self._save(samples)
+                self._save(samples, footprint)
             self.seconds += self._phases["save"]
             row["phase/save"] = self._phases["save"]
             self._report(tracker, row, ratings)
@@ -325,7 +330,7 @@ class Run:
             "league/gate_games": len(found.match.games),
         }
 
-    def _save(self, samples: Samples) -> None:
+    def _save(self, samples: Samples, footprint: Footprint) -> None:
         state = {
             "game": self.game.name,
             "game_version": self.game.version,
@@ -342,6 +347,7 @@ class Run:
             "league": self.league.state(),
             "gate": self.gate.state(),
             "resignation": self.resignation.state(),
+            "footprint": footprint._asdict(),
         }
         checkpoint.save(
             self.folder,

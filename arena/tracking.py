@@ -36,7 +36,7 @@ DEFAULTS = {  # W&B's own settings; WANDB_INIT_TIMEOUT and the like go before th
     "finish_timeout_raises": True,
     "x_transaction_log_flush_interval": 1.0,  # seconds of rows that a kill can take from W&B, never from the file
 }
-AXES = ("iteration", "games", "positions", "samples", "seconds")
+AXES = ("iteration", "games", "positions", "samples", "seconds", "footprint/kwh")
 PROJECT = "arena"  # where neither the config nor WANDB_PROJECT names one
 BOARD_COLUMNS = ["picture", "opponent", "seat", "result", "moves"]  # of the table of sample games
 METRICS_FILE, ID_FILE = "metrics.jsonl", "wandb-id"

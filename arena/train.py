@@ -102,6 +102,7 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
             last_row=run.row,
         )
         code = 1
+        run.meter.start()
         try:
             run.train(tracker)
             code = 0
@@ -117,6 +118,7 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
             run.workers.close()
             if code:
                 display.note(f"stopped after iteration {run.iteration}; go on with: arena train --resume {folder}")
+            run.meter.stop()
             tracker.finish(code)
         display.note(f"done; play it: arena play {run.game.name} {folder}")
 

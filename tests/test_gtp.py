@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -369,6 +370,17 @@ def test_an_analysed_move_is_played() -> None:
     (answer, board) = talk("kata-genmove_analyze b 10", "final_status_list alive")
     move = answer.split("\n")[-1].removeprefix("play ")
     assert board == f"= {move}"
+
+
+def test_reports_come_while_a_move_is_searched_for() -> None:
+    engine, out = Engine(Go(5), "mcts:300", seed=0, now=Time()), io.StringIO()
+    serve(engine, io.StringIO("lz-genmove_analyze b 50\nfinal_status_list alive\n"), out)
+    (head, *reports, move), board = (answer.split("\n") for answer in out.getvalue().removesuffix("\n\n").split("\n\n"))
+    assert head == "="
+    visits = [sum(map(int, re.findall(r"visits (\d+)", report))) for report in reports]
+    assert len(visits) > 3
+    assert visits == sorted(visits)
+    assert board == [f"= {move.removeprefix('play ')}"]
 
 
 def test_a_player_without_a_search_cannot_explain_itself() -> None:

@@ -434,8 +434,11 @@ def test_neighbours(agent_path: Path, games_path: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr(neighbours, "PRETRAINING", 2)
     monkeypatch.setattr(neighbours, "TUNING", 2)
     options = ("--records", games_path, "--positions", 600, "--queries", 20, "--out", tmp_path / "r")
-    shown = run("neighbours", agent_path, *options)
+    save_agent(tmp_path / "apart.safetensors", agent(separate=True))
+    shown = run("neighbours", agent_path, tmp_path / "apart.safetensors", *options)
     assert "trunk of agent" in shown
+    assert "value trunk of agent" not in shown
+    assert "value trunk of apart" in shown
     names = {path.name for path in (tmp_path / "r").iterdir()}
     assert {"index.html", "precision.csv", "nearest-board.png", "nearest-trunk-of-agent.png"} <= names
 

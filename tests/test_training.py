@@ -52,6 +52,7 @@ TINY = [
     "rating.every=2",
     "rating.openings=3",
     "rating.simulations=8",
+    "footprint.enabled=false",
 ]
 
 

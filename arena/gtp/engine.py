@@ -15,12 +15,12 @@ from typing import TextIO
 
 import numpy as np
 
-from agents.insight import Insight
+from agents.search import Search
 from arena.clock import Left, TimeControl
 from arena.gtp import analysis, words
 from arena.gtp.board import Board, fixed_handicap
 from arena.gtp.protocol import Answer, Command, Conversation, GTPError
-from arena.gtp.seat import Seat
+from arena.gtp.seat import Seat, choice
 from arena.kata import rules as kata_rules
 from arena.kata.found import found
 from arena.look import deepening
@@ -326,19 +326,24 @@ class Engine:
             avoid=asked.avoid,
         )
         for search in searches:
-            yield write(found(self.game, search, 0, self._eyes(write), most=asked.most, least=asked.least), asked)
+            yield self._report(search, asked, write)
 
     def _genmove_analysis(self, told: tuple[str, ...], write: analysis.Format) -> Iterator[str]:
-        """One search of the player's own, its report, and the move."""
+        """Reports of the search for a move, the last one when it ends, and the move."""
         asked, player = analysis.request(told, self.game, self.board.to_play), self.seat.searcher
-        search, action = self.seat.searched(player, self.board.ready(asked.colour), asked.colour)
-        seen = found(self.game, search, 0, self._eyes(write), most=asked.most, least=asked.least)
+        due = self.seat.now() + asked.interval
+        for search in self.seat.searching(player, self.board.ready(asked.colour), asked.colour):
+            if self.seat.now() >= due:
+                yield self._report(search, asked, write)
+                due = self.seat.now() + asked.interval
+        yield self._report(search, asked, write)
+        action = choice(search)
         self.board.play(asked.colour, action)
-        return iter([write(seen, asked), f"play {self.game.action_name(action)}"])
+        yield f"play {self.game.action_name(action)}"
 
-    def _eyes(self, write: analysis.Format) -> Insight | None:
-        """The network, where the report tells of territory."""
-        return self.seat.insight if write is analysis.kata else None
+    def _report(self, search: Search, asked: analysis.Request, write: analysis.Format) -> str:
+        eyes = self.seat.insight if write is analysis.kata else None  # Leela Zero's tells nothing of territory
+        return write(found(self.game, search, 0, eyes, most=asked.most, least=asked.least), asked)
 
 
 _AS_THEY_ARE = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from arena.gtp.board import Board
 from arena.gtp.protocol import GTPError
 from envs import States
 from envs.go import Go
+
+WARM = 3  # steps of a search after which all is compiled and loaded: the root, a first batch of leaves, another
 
 
 class Seat:
@@ -74,14 +78,19 @@ class Seat:
         """Full clocks. What the first search would compile or load is done now, when no clock runs."""
         self.control = control
         self.clocks = [Clock(control, self.now) for _ in range(2)]
+        state = self.board.ready(self.board.to_play)
+        if control.limited and isinstance(self.player, APVPlayer):
+            self.player.move(state[0], seconds=0.0)
         if control.limited and isinstance(self.player, SearchPlayer):
-            self.player.search(self.board.ready(self.board.to_play)[0], self.rng, stop=lambda: True)
+            for search in itertools.islice(self.player.steps(state[0], self.rng), WARM):
+                choice(search)
 
     def choose(self, colour: int) -> int | None:
         """The player's move, by its clock; None where it resigns. GTPError where it has none."""
         state, player, clock = self.board.ready(colour), self.player, self.clocks[colour]
         if isinstance(player, SearchPlayer):
-            return self.searched(player, state, colour)[1]
+            *_, search = self.searching(player, state, colour)
+            return choice(search)
         clock.start()
         try:
             if isinstance(player, APVPlayer):
@@ -94,13 +103,20 @@ class Seat:
         finally:
             clock.stop()
 
-    def searched(self, player: SearchPlayer, state: States, colour: int) -> tuple[Search, int]:
-        """The search of `state` [1] by the clock of `colour`, and the move that it chooses."""
+    def searching(self, player: SearchPlayer, state: States, colour: int) -> Iterator[Search]:
+        """The search of `state` [1] by the clock of `colour`, as it is after every step; at least once."""
         clock = self.clocks[colour]
         clock.start()
         budget = clock.budget()
-        end = None if budget is None else self.now() + budget
-        search = player.search(state[0], self.rng, stop=None if end is None else lambda: self.now() >= end)
-        action = int(search.results(np.array([0])).choice[0])
+        end = math.inf if budget is None else self.now() + budget
+        for search in player.steps(state[0], self.rng):
+            last = self.now() >= end
+            yield search
+            if last:
+                break
         clock.stop()
-        return search, action
+
+
+def choice(search: Search) -> int:
+    """The move that a search of one position chooses."""
+    return int(search.results(np.array([0])).choice[0])

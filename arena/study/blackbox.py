@@ -212,7 +212,7 @@ def study(agent: AgentFile, states: States, report: Report, *, seed: int) -> Non
         report.picture(answer, _boards(agent.game, questions, maps, answer), *_WORDS[part])
     _report_deletion(report, deletion_curves(answers, questions, maps, rng))
     heads = random_network(agent.game, agent.network, seed)
-    heads.trunk = network.trunk
+    heads.trunk, heads.value_trunk = network.trunk, network.value_trunk
     everything = random_network(agent.game, agent.network, seed)
     rows: list[Row] = []
     agreements = [agreement(questions, maps, maps_of(Answers(n), questions)) for n in (heads, everything)]

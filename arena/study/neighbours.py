@@ -6,6 +6,7 @@ embeddings that are compared:
     board                what is there without learning: own and other stones, squared distance = points that differ
     trunk of AGENT       the trunk's features, their mean over the board
     features of AGENT    the same features point by point, brought down to `WIDTH` principal components
+    value trunk, value features of AGENT     the same of the value's own trunk, where the agent has one
     auto-encoder         the code of an auto-encoder of stones, pretrained layer by layer, learned here
 
 Alike should mean something: of a position's k nearest from other games, how many are of the same phase, had the same
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from agents.files import AgentFile
 from agents.modules.autoencoder import StackedAutoEncoder, fit, pretrain, reconstruction_loss
@@ -53,12 +55,12 @@ def stones(game: Game, states: States) -> Vectors:
     return np.concatenate([board > 0, board < 0], axis=1).reshape(len(states), -1).astype(np.float32)
 
 
-def trunk_vectors(agent: AgentFile, states: States) -> tuple[Vectors, Vectors]:
-    """[n, C] the trunk's features, their mean over the board; [n, `WIDTH`] principal components of them all."""
-    network, means, parts = load_network(agent), [], []
+def trunk_vectors(agent: AgentFile, trunk: nn.Module, states: States) -> tuple[Vectors, Vectors]:
+    """[n, C] the features of a trunk of the agent, their mean over the board; [n, `WIDTH`] principal components of them all."""
+    means, parts = [], []
     with torch.inference_mode():
         for i in range(0, len(states), BATCH):
-            x = network.trunk(torch.from_numpy(agent.game.observe(states[i : i + BATCH])).float())
+            x = trunk(torch.from_numpy(agent.game.observe(states[i : i + BATCH])).float())
             means.append(x.mean(dim=(2, 3)).numpy())
             parts.append(x.flatten(1).half().numpy())
     return np.concatenate(means), principal(np.concatenate(parts), WIDTH)
@@ -135,7 +137,9 @@ def study(agents: Mapping[str, AgentFile], positions: Positions, report: Report,
     asked = np.sort(rng.permutation(len(positions))[:queries])
     vectors = {"board": stones(game, positions.states)}
     for name, agent in agents.items():
-        vectors[f"trunk of {name}"], vectors[f"features of {name}"] = trunk_vectors(agent, positions.states)
+        for whose, trunk in zip(("", "value "), load_network(agent).trunks(), strict=False):
+            means, features = trunk_vectors(agent, trunk, positions.states)
+            vectors |= {f"{whose}trunk of {name}": means, f"{whose}features of {name}": features}
     report.note("an auto-encoder learns the stones")
     vectors["auto-encoder"] = code_vectors(vectors["board"], seed)
     report.note(f"{len(positions):,} positions indexed in {len(vectors)} ways, {len(asked):,} asked about")

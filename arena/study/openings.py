@@ -21,6 +21,7 @@ from scipy.spatial.distance import cdist
 from agents.files import AgentFile
 from arena.study.bias import clustered_mean
 from arena.study.boards import draw
+from arena.study.inspect import load_network
 from arena.study.neighbours import Vectors, principal, stones, trunk_vectors
 from arena.study.report import Measured, Report, Row, new_figure
 from envs import Game, States
@@ -74,7 +75,7 @@ def canonical(game: Game, moves: NDArray[np.int64]) -> NDArray[np.int64]:
 def embed(game: Game, states: States, agent: AgentFile | None) -> Vectors:
     """[n, COMPONENTS] what the agent's trunk, or without one the board itself, says of each position."""
     if agent is not None:
-        return principal(trunk_vectors(agent, states)[1], COMPONENTS)
+        return principal(trunk_vectors(agent, load_network(agent).trunk, states)[1], COMPONENTS)
     return principal(stones(game, states), COMPONENTS)
 
 

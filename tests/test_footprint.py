@@ -1,0 +1,81 @@
+"""Energy and CO2e: estimated where codecarbon is there, left out with a word where it is not, never in a run's way."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from arena import footprint
+from arena.config import Config
+from arena.footprint import WORLD, Footprint, FootprintSettings, Meter
+from arena.settings import SettingsError, find_config, load
+
+
+@pytest.mark.skipif(footprint.util.find_spec("codecarbon") is None, reason="codecarbon is not installed")
+def test_energy_is_counted_over_all_resumptions_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # whoever asked the network would fail
+    notes: list[str] = []
+    total, kwh = Footprint(), 0.0
+    for _ in range(2):
+        meter = Meter(FootprintSettings(), notes.append)
+        meter.restore(json.loads(json.dumps(total._asdict())))
+        meter.start()
+        assert meter._thread is not None
+        meter._thread.join()
+        sum(range(3_000_000))
+        total = meter.read()
+        meter.stop()
+        assert total.kwh > kwh
+        assert total.co2e_kg == pytest.approx(total.kwh * WORLD / 1000)
+        assert meter.read().kwh >= total.kwh, "stopped, the total is still known"
+        kwh = total.kwh
+    assert notes == []
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_goes_wrong_in_codecarbon_is_told_once_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(**settings: object) -> None:
+        raise OSError("no such counter")
+
+    broken = SimpleNamespace(OfflineEmissionsTracker=fails, BaseOutput=object)
+    monkeypatch.setattr(footprint.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(importlib, "import_module", lambda name: broken)
+    notes: list[str] = []
+    meter = Meter(FootprintSettings(), notes.append)
+    meter.restore({"kwh": 0.5, "co2e_kg": 0.2})
+    meter.start()
+    meter.stop()
+    assert notes == ["energy is not estimated: codecarbon failed (no such counter)"]
+    assert meter.read() == (0.5, 0.2), "what was known stays"
+
+
+def test_without_codecarbon_there_is_a_word_and_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(footprint.util, "find_spec", lambda name: None)
+    notes: list[str] = []
+    meter = Meter(FootprintSettings(), notes.append)
+    meter.start()
+    meter.stop()
+    assert "pip install codecarbon" in notes[0]
+    assert meter.read().figures(elo=100.0) == {}
+    off = Meter(FootprintSettings(enabled=False), notes.append)
+    off.start()
+    assert len(notes) == 1
+
+
+def test_elo_per_kwh_is_there_where_an_agent_was_rated() -> None:
+    assert Footprint(0.5, 0.2).figures() == {"footprint/kwh": 0.5, "footprint/co2e_kg": 0.2}
+    assert Footprint(0.5, 0.2).figures(1000.0)["footprint/elo_per_kwh"] == 2000.0
+
+
+def test_a_country_is_three_letters() -> None:
+    assert load(Config, find_config("tictactoe"), ["footprint.country=DEU"]).footprint.country == "DEU"
+    with pytest.raises(SettingsError, match=r"footprint.country"):
+        load(Config, find_config("tictactoe"), ["footprint.country=Germany"])
