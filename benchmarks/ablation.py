@@ -47,16 +47,18 @@ class Method(NamedTuple):
 
 
 METHODS = (
-    Method("playout_cap", ("selfplay.full_fraction=0.25",)),
-    Method("territory", ("network.territory=true",)),
-    Method("global_pooling", ("network.global_pooling=true",)),
-    Method("value_mix", ("selfplay.value_mix=0.3",)),
-    Method("ema", ("train.ema=0.99",), ("train.ema=0.0",)),
     Method("reply", ("network.reply=true",)),
     Method("soft_policy", ("network.soft_policy=true",)),
     Method("surprise", ("selfplay.surprise=0.5",)),
     Method("forced_playouts", ("search.forced_playouts=2.0",), ("search.rule=puct",)),
     Method("shaped_noise", ("search.noise_shaped=0.5",), ("search.rule=puct",)),
+    Method("gumbel", ("search.rule=gumbel",), ("search.rule=puct",)),
+    Method("playout_cap", ("selfplay.full_fraction=0.25",)),
+    Method("territory", ("network.territory=true",)),
+    Method("global_pooling", ("network.global_pooling=true",)),
+    Method("value_mix", ("selfplay.value_mix=0.3",)),
+    Method("ema", ("train.ema=0.99",), ("train.ema=0.0",)),
+    Method("symmetries", ("train.symmetries=true",), ("train.symmetries=false",)),
 )
 
 
