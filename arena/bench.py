@@ -2,7 +2,8 @@
 
 Self-play runs as in training, spread over the config's workers. The networks' ceiling is what the same workers' networks reach
 side by side when they do nothing else, at the same batch; the two are measured in turns, because machines are shared, and a
-ratio is the median over the turns.
+ratio is the median over the turns. The same ratio by processor time leaves out whenever another program had the core, and also
+what a worker waits for another at Python's lock.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Measured(NamedTuple):
     simulations: float  # self-play without a cache of evaluations
     evaluations: float  # positions that it sent to the network
     ratio: float  # evaluations while all workers play, over the ceiling
-    wait_share: float  # of the time, spent waiting for the worker that was last to finish an iteration
+    processor_ratio: float  # the same, both by processor time
+    wait_share: float  # of the time, on new weights and waiting for the worker that is last to finish an iteration
     network_share: float  # of the workers' time
     speedup: float  # simulations of all workers over those of one with its own share of the games; 1 for one worker
     cached_simulations: float  # self-play as the config has it
@@ -84,7 +86,7 @@ def bench(config: Config, *, seconds: float, console: Console, as_json: bool = F
         play = _one_game(game, config, runtime, seconds)
     with console.status("training"):
         training = _training(game, config, runtime.device, seconds)
-    spent, cached = sum(s.seconds for s in played.plain), played.cached
+    spent, cached = sum(s.seconds for s in played.plain), played.cached[0]
     measured = Measured(
         ceiling=ceiling,
         runtime=_name(runtime),
@@ -93,7 +95,8 @@ def bench(config: Config, *, seconds: float, console: Console, as_json: bool = F
         simulations=sum(s.simulations for s in played.plain) / spent,
         evaluations=sum(s.evaluations for s in played.plain) / spent,
         ratio=float(np.median(played.ratios)),
-        wait_share=sum(s.waited for s in played.plain) / spent,
+        processor_ratio=float(np.median(played.processor_ratios)),
+        wait_share=1 - sum(s.playing for s in played.plain) / spent,
         network_share=sum(s.network_seconds for s in played.plain) / spent,
         speedup=float(np.median(played.speedups)),
         cached_simulations=cached.simulations / cached.seconds,
@@ -114,8 +117,9 @@ def bench(config: Config, *, seconds: float, console: Console, as_json: bool = F
 class _Played(NamedTuple):
     plain: list[SelfPlayStats]  # without a cache, a turn each
     ratios: list[float]  # over the ceiling measured before and after
+    processor_ratios: list[float]  # by processor time
     speedups: list[float]  # over one worker
-    cached: SelfPlayStats
+    cached: list[SelfPlayStats]  # one turn with the cache
 
 
 def _self_play(game: Game, whole: Job, count: int, seconds: float, cache: int) -> _Played:
@@ -126,23 +130,24 @@ def _self_play(game: Game, whole: Job, count: int, seconds: float, cache: int) -
     runtimes = [create(game, job.network, job.runtime) for job in shares]
     for workers in (every, alone):
         workers.play(Order(weights, (0,)))  # spreads the games over their lengths
-    plain, ratios, speedups = list[SelfPlayStats](), list[float](), list[float]()
+    played = _Played([], [], [], [], [])
     for turn in range(TURNS):
         before = side_by_side(game, runtimes, shares, seconds / TURNS)
         stats = every.play(Order(weights, (1, turn))).stats
         after = side_by_side(game, runtimes, shares, seconds / TURNS)
         single = alone.play(Order(weights, (1, turn))).stats
-        rate = stats.simulations / (stats.seconds - stats.waited)
-        plain.append(stats)
-        ratios.append(rate * stats.evaluations / stats.simulations / ((before + after) / 2))
-        speedups.append(rate / (single.simulations / single.seconds) if count > 1 else 1.0)
+        played.plain.append(stats)
+        played.ratios.append(stats.evaluations / stats.playing / ((before.wall + after.wall) / 2))
+        played.processor_ratios.append(stats.evaluations / stats.processor / ((before.processor + after.processor) / 2))
+        one = single.simulations / single.playing if count > 1 else stats.simulations / stats.playing
+        played.speedups.append(stats.simulations / stats.playing / one)
     for workers in (every, alone):
         workers.close()
     workers = Threads(jobs(whole._replace(cache=cache), count))
     workers.play(Order(weights, (0,)))
-    cached = workers.play(Order(weights, (1, 0))).stats
+    played.cached.append(workers.play(Order(weights, (1, 0))).stats)
     workers.close()
-    return _Played(plain, ratios, speedups, cached)
+    return played
 
 
 def sized(whole: Job, weights: dict[str, torch.Tensor], count: int, seconds: float) -> Job:
@@ -155,25 +160,33 @@ def sized(whole: Job, weights: dict[str, torch.Tensor], count: int, seconds: flo
     return whole._replace(selfplay=few.model_copy(update={"games": games}))
 
 
-def side_by_side(game: Game, runtimes: Sequence[Runtime], shares: Sequence[Job], seconds: float) -> float:
-    """Positions/s of the workers' networks, each at its own batch, all at once."""
+class Speed(NamedTuple):
+    """Positions a second."""
 
-    def work(number: int) -> int:
+    wall: float  # of all workers together
+    processor: float  # of one worker, by the time that its thread had a processor
+
+
+def side_by_side(game: Game, runtimes: Sequence[Runtime], shares: Sequence[Job], seconds: float) -> Speed:
+    """Of the workers' networks, each at its own batch, all at once."""
+
+    def work(number: int) -> tuple[int, float]:
         set_threads(shares[number].runtime)
         states = game.reset(shares[number].selfplay.slots)
         planes, legal = game.observe(states), game.legal(states)
-        done = 0
+        done, begun = 0, time.thread_time()
         while time.perf_counter() < end:
             runtimes[number].evaluate(planes, legal)
             done += len(states)
-        return done
+        return done, time.thread_time() - begun
 
     end, everyone = 0.0, range(len(runtimes))
     with ThreadPoolExecutor(len(runtimes)) as pool:
         list(pool.map(work, everyone))  # nothing but the start of the threads
         begin = time.perf_counter()
         end = begin + seconds
-        return sum(pool.map(work, everyone)) / (time.perf_counter() - begin)
+        done, processor = zip(*pool.map(work, everyone), strict=True)
+        return Speed(sum(done) / (time.perf_counter() - begin), sum(done) / sum(processor))
 
 
 def _choices(asked: RuntimeSettings, chosen: RuntimeSettings) -> dict[str, RuntimeSettings]:
@@ -193,7 +206,7 @@ def _by_batch(game: Game, whole: Job, count: int, seconds: float) -> dict[int, f
         selfplay = whole.selfplay.model_copy(update={"slots": batch * count})
         shares = jobs(whole._replace(selfplay=selfplay), count)
         side_by_side(game, runtimes, shares, 0.1)  # what is prepared once a batch
-        speeds[batch] = side_by_side(game, runtimes, shares, seconds / (1 + len(BATCHES)))
+        speeds[batch] = side_by_side(game, runtimes, shares, seconds / (1 + len(BATCHES))).wall
     return speeds
 
 
@@ -280,7 +293,8 @@ def _print(config: Config, measured: Measured, console: Console) -> None:
     table.add_row(f"self-play, {measured.runtime}: simulations", f"{measured.simulations:,.0f}")
     table.add_row("self-play: positions to the networks", f"{measured.evaluations:,.0f}")
     table.add_row("share of the networks' ceiling while all workers play", f"{measured.ratio:.0%}")
-    table.add_row("share of time waiting for the last worker", f"{measured.wait_share:.0%}")
+    table.add_row("the same by processor time", f"{measured.processor_ratio:.0%}")
+    table.add_row("share of time on new weights and waiting for the last worker", f"{measured.wait_share:.0%}")
     table.add_row("share of time in the networks", f"{measured.network_share:.0%}")
     table.add_row("all workers against one", f"x {measured.speedup:.2f}")
     table.add_row("self-play with its cache: simulations", f"{measured.cached_simulations:,.0f}")

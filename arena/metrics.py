@@ -48,7 +48,9 @@ METRICS = (
     Metric("selfplay/cache_hits", "share", "Positions among them that a worker had asked its network about before."),
     Metric("selfplay/network_share", "share", "Self-play time spent in the network; the rest is tree, rules, Python."),
     Metric(
-        "selfplay/wait_share", "share", "Self-play time that a worker, on average, waited for the last one to finish."
+        "selfplay/wait_share",
+        "share",
+        "Self-play time that a worker, on average, spent on new weights and on waiting for the last one.",
     ),
     Metric("selfplay/mean_plies", "plies", "Mean length of a game."),
     Metric("selfplay/first_player_wins", "share", "Games won by the first player."),

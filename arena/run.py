@@ -451,7 +451,7 @@ def selfplay_figures(stats: SelfPlayStats) -> dict[str, float]:
         "selfplay/evaluations_per_second": stats.evaluations / stats.seconds,
         "selfplay/cache_hits": stats.cached / max(1, stats.evaluations),
         "selfplay/network_share": stats.network_seconds / stats.seconds,
-        "selfplay/wait_share": stats.waited / stats.seconds,
+        "selfplay/wait_share": 1 - stats.playing / stats.seconds,
         "selfplay/mean_plies": float(np.mean([len(game.actions) for game in stats.games])),
         "selfplay/first_player_wins": float(np.mean(results > 0)),
         "selfplay/draws": float(np.mean(results == 0)),

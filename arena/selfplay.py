@@ -72,7 +72,10 @@ class SelfPlayStats(NamedTuple):
     resigned: int  # games that ended so
     played_out: Counts  # what every threshold would have done to the games that nobody was allowed to resign
     cached: int = 0  # evaluations that a cache answered
-    waited: float = 0.0  # of `seconds`: how long a worker, on average, had to wait for the last one
+    playing: float = (
+        0.0  # a worker's mean time in its games; the rest of `seconds` is new weights and waiting for the last worker
+    )
+    processor: float = 0.0  # time of the workers' own threads on a processor
 
 
 class SelfPlay:
@@ -115,7 +118,7 @@ class SelfPlay:
         Deterministic in (state of this object, evaluator, rng). `progress` hears of games as they finish.
         """
         wanted = self.settings.games
-        start, network = time.perf_counter(), 0.0
+        start, begun, network = time.perf_counter(), time.thread_time(), 0.0
         moves = simulations = evaluations = recorded = solved = resigned = 0
         played_out = no_counts()
         done: list[Record] = []
@@ -177,7 +180,7 @@ class SelfPlay:
         seconds = time.perf_counter() - start
         stats = SelfPlayStats(
             done, moves, simulations, evaluations, seconds, network, recorded, solved, resigned, played_out
-        )
+        )._replace(playing=seconds, processor=time.thread_time() - begun)
         return Samples.concatenate(samples), stats
 
     def state(self) -> dict[str, NDArray[np.generic]]:

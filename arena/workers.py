@@ -329,16 +329,13 @@ def merge(played: Sequence[Played], seconds: float) -> Played:
     """All workers' games as one iteration's, worker by worker; `seconds` is how long it took until the last was done."""
     stats = [p.stats for p in played]
     total = {
-        name: sum(getattr(s, name) for s in stats)
-        for name in SelfPlayStats._fields
-        if name not in ("games", "seconds", "waited")
+        name: sum(getattr(s, name) for s in stats) for name in SelfPlayStats._fields if name not in ("games", "seconds")
     }
-    total["network_seconds"] /= len(stats)  # of one core's time
+    for name in ("network_seconds", "playing"):  # of one core's time
+        total[name] /= len(stats)
     games = [game for s in stats for game in s.games]
-    waited = seconds - sum(s.seconds for s in stats) / len(stats)
     return Played(
-        Samples.concatenate([p.samples for p in played]),
-        SelfPlayStats(games=games, seconds=seconds, waited=waited, **total),
+        Samples.concatenate([p.samples for p in played]), SelfPlayStats(games=games, seconds=seconds, **total)
     )
 
 

@@ -59,7 +59,7 @@ def pipeline(config: Config, runtime: RuntimeSettings, seconds: float) -> float:
     rates = []
     for turn in range(TURNS):
         stats = workers.play(Order(weights, (1, turn))).stats
-        rates.append(stats.simulations / (stats.seconds - stats.waited))
+        rates.append(stats.simulations / stats.playing)
     workers.close()
     return max(rates)
 
