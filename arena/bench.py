@@ -124,7 +124,7 @@ class _Played(NamedTuple):
 
 def _self_play(game: Game, whole: Job, count: int, seconds: float, cache: int) -> _Played:
     weights = PolicyValueNetwork(game, whole.network).state_dict()
-    whole = sized(whole, weights, count, seconds)
+    whole = _sized(whole, weights, count, seconds)
     shares = jobs(whole, count)
     every, alone = Threads(shares), Threads(shares[:1])
     runtimes = [create(game, job.network, job.runtime) for job in shares]
@@ -150,7 +150,7 @@ def _self_play(game: Game, whole: Job, count: int, seconds: float, cache: int) -
     return played
 
 
-def sized(whole: Job, weights: dict[str, torch.Tensor], count: int, seconds: float) -> Job:
+def _sized(whole: Job, weights: dict[str, torch.Tensor], count: int, seconds: float) -> Job:
     """`whole` with as many games an iteration as take about `seconds`; compiles what they run through."""
     few = whole.selfplay.model_copy(update={"games": max(count, whole.selfplay.slots // 8)})
     workers = Threads(jobs(whole._replace(selfplay=few), count))

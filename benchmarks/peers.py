@@ -19,11 +19,14 @@ on it. Self-play's rate is that while all workers play; `arena bench` has the sh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import util
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,37 +34,62 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 import envs
-from agents.evaluators import masked_softmax
+from agents.evaluators import Evaluation, masked_softmax
 from agents.network import PolicyValueNetwork, fold_normalisation
-from agents.runtime import RuntimeSettings, TorchRuntime
-from arena.bench import sized
+from agents.runtime import RuntimeSettings, TorchRuntime, create, network_evaluator, set_threads
 from arena.config import Config
+from arena.selfplay import SelfPlay
 from arena.settings import find_config, load
-from arena.workers import Job, Order, Threads, jobs, resolve_count
+from arena.workers import Job, jobs, resolve_count
 from envs import Game, States
 
 OPENSPIEL = {"go:size=9,komi=7": "go(board_size=9)", "connect_four": "connect_four", "tictactoe": "tic_tac_toe"}
 PGX = {"go:size=9,komi=7": "go_9x9", "connect_four": "connect_four", "tictactoe": "tic_tac_toe"}
 TURNS = 3  # of which the best counts: machines are shared
+SPREAD = 30  # our games open with up to so many random moves, so that they are not all at the same ply
+
+
+class Over(Exception):  # noqa: N818  # no error: the time is up
+    """Ends a worker's games."""
 
 
 def pipeline(config: Config, runtime: RuntimeSettings, seconds: float) -> float:
-    """Simulations/s of our self-play."""
+    """Simulations/s of our self-play, those counted that ask the network: a few more end in finished games."""
+    game = envs.make(config.game)
     count = resolve_count(config.workers, runtime, config.selfplay.slots).count
-    weights = PolicyValueNetwork(envs.make(config.game), config.network).state_dict()
-    whole = Job(config.game, config.network, runtime, config.search, config.selfplay, 0)
-    workers = Threads(jobs(sized(whole, weights, count, seconds / TURNS), count))
-    workers.play(Order(weights, (0,)))  # spreads the games over their lengths
-    rates = []
-    for turn in range(TURNS):
-        stats = workers.play(Order(weights, (1, turn))).stats
-        rates.append(stats.simulations / stats.playing)
-    workers.close()
-    return max(rates)
+    settings = config.selfplay.model_copy(update={"games": 10**9, "random_plies": SPREAD})
+    shares = jobs(Job(config.game, config.network, runtime, config.search, settings, 0), count)
+    runtimes = [create(game, config.network, job.runtime) for job in shares]
+    marks = np.linspace(0.0, seconds, TURNS + 1)
+
+    def work(number: int) -> NDArray[np.float64]:
+        """[TURNS] positions/s of a worker in each slice of the time."""
+        set_threads(shares[number].runtime)
+        evaluate = network_evaluator(game, runtimes[number])
+        done = np.zeros(TURNS)
+
+        def counted(states: States) -> Evaluation:
+            turn = int(np.searchsorted(marks, time.perf_counter() - begin, side="right")) - 1
+            if turn >= TURNS:
+                raise Over
+            answer = evaluate(states)
+            done[turn] += len(states)
+            return answer
+
+        with contextlib.suppress(Over):
+            SelfPlay(game, shares[number].selfplay, config.search).play(counted, np.random.default_rng(number))
+        return done / (seconds / TURNS)
+
+    with ThreadPoolExecutor(count) as pool:
+        for duration in (1.0, seconds):  # the first compiles
+            begin, marks = time.perf_counter(), np.linspace(0.0, duration, TURNS + 1)
+            rates = sum(pool.map(work, range(count)))
+    return float(np.max(rates))
 
 
 class OneLeaf:
@@ -102,6 +130,7 @@ class OneLeaf:
 
 def one_leaf(config: Config, seconds: float) -> float:
     """Simulations/s of `OneLeaf` in a game against itself, a fresh tree a move."""
+    torch.set_num_threads(os.cpu_count() or 1)
     game = envs.make(config.game)
     runtime, state = TorchRuntime(game, config.network), game.reset(1)
 
@@ -122,6 +151,7 @@ def one_leaf(config: Config, seconds: float) -> float:
 
 def openspiel(config: Config, name: str, seconds: float) -> float:
     """Simulations/s of OpenSpiel's Python MCTS in a game against itself."""
+    torch.set_num_threads(os.cpu_count() or 1)
     import pyspiel
     from open_spiel.python.algorithms import mcts
 
@@ -217,6 +247,7 @@ def main(
     def measure(name: str, speed: Callable[[], float]) -> None:
         with console.status(name):
             speeds[name] = speed()
+        console.print(f"{name}: {speeds[name]:,.0f} simulations/s")
 
     ways = [("torch", "fp32")] + [("openvino", p) for p in ("bf16", "int8")] * (util.find_spec("openvino") is not None)
     for engine, precision in ways:
@@ -231,10 +262,11 @@ def main(
         with console.status("mctx"):
             found = mctx(mctx_python, experiment, PGX[game], seconds)
         speeds["mctx with pgx, JAX fp32"] = found["simulations"]
+        own = f"{found['simulations'] / found['ceiling']:.0%} of its own network's {found['ceiling']:,.0f} positions/s"
         console.print(
-            f"mctx with pgx: {found['simulations'] / found['ceiling']:.0%} of its network's {found['ceiling']:,.0f} positions/s,"
-            f" {found['batch']:.0f} games at once; without a network {found['dummy']:,.0f} simulations/s"
+            f"mctx with pgx: {found['simulations']:,.0f} simulations/s, {own}, {found['batch']:.0f} games at once;"
         )
+        console.print(f"without a network {found['dummy']:,.0f} simulations/s")
     else:
         console.print("mctx: no --mctx, or pgx has not this game: left out")
     ours = {name: speed for name, speed in speeds.items() if name.startswith("ours")}
