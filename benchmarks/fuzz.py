@@ -252,7 +252,7 @@ def record_input(good: list[bytes], words: list[bytes], between: bytes) -> Calla
 
 def gtp() -> Feed:
     """One engine for all of them: its state is whatever has been typed before."""
-    engine = Engine(Go(5), "mcts:2", 0)
+    engine = Engine(Go(5), "mcts:2", 0, nodes=100)
 
     def feed(data: bytes) -> str:
         text, out = data.decode("utf-8", "replace").replace("quit", "quiet"), io.StringIO()

@@ -289,6 +289,7 @@ def test_moves_can_be_left_out_of_an_analysis() -> None:
     for wrong in ("avoid b A1", "avoid b Z1 1", "strength 3", "ownership maybe", "maxmoves"):
         assert talk(f"kata-analyze {wrong}", size=5)[0].startswith("? syntax error")
     assert talk("lz-analyze b allow b A1 1 avoid b A1 1", size=5) == ["? no move is left to look at"]
+    assert talk("lz-genmove_analyze b avoid b A1 1", size=5)[0].startswith("? syntax error")
 
 
 def test_a_network_says_who_owns_what() -> None:

@@ -32,10 +32,6 @@ class Request:
     flags: set[str] = field(default_factory=set)  # what else is reported, of `FLAGS`
     avoid: NDArray[np.int64] | None = None  # moves not to look at
 
-    @property
-    def territory(self) -> bool:
-        return bool(self.flags & {"ownership", "movesOwnership"})
-
 
 FLAGS = ("ownership", "movesOwnership", "pvVisits", "rootInfo")
 Format = Callable[[Found, Request], str]

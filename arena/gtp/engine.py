@@ -28,17 +28,28 @@ from envs.go import Go
 from envs.records import Skipped, sgf
 
 NAME, PROTOCOL = "arena", "2"
-ANALYSIS_NODES = 20_000  # an analysis stops growing there
+ANALYSIS_NODES = 20_000
 STATUSES = ("alive", "dead", "seki")
 KGS_RULES = {"chinese": "chinese-kgs", "aga": "aga", "japanese": "japanese", "new_zealand": "new-zealand"}
 
 
 class Engine:
-    """What a controller can ask of a player at a board. `now` is the time in seconds."""
+    """What a controller can ask of a player at a board.
 
-    def __init__(self, game: Go, player: str, seed: int, *, now: Callable[[], float] = time.monotonic) -> None:
+    `now` is the time in seconds; an analysis stops growing at `nodes` positions.
+    """
+
+    def __init__(
+        self,
+        game: Go,
+        player: str,
+        seed: int,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        nodes: int = ANALYSIS_NODES,
+    ) -> None:
         """ValueError where `player` is none, or does not play on this board."""
-        self.seat = Seat(game, player, seed, now)
+        self.seat, self.nodes = Seat(game, player, seed, now), nodes
         self.waiting: Callable[[], bool] = lambda: False  # True once another command has come
         self.quits: Callable[[], None] = lambda: None
 
@@ -320,7 +331,7 @@ class Engine:
             player,
             state,
             self.seat.rng,
-            nodes=ANALYSIS_NODES,
+            nodes=self.nodes,
             interval=asked.interval,
             stop=self.waiting,
             avoid=asked.avoid,
@@ -331,6 +342,8 @@ class Engine:
     def _genmove_analysis(self, told: tuple[str, ...], write: analysis.Format) -> Iterator[str]:
         """Reports of the search for a move, the last one when it ends, and the move."""
         asked, player = analysis.request(told, self.game, self.board.to_play), self.seat.searcher
+        if asked.avoid is not None:
+            raise GTPError("syntax error: avoid and allow are for analyses without a move")
         due = self.seat.now() + asked.interval
         for search in self.seat.searching(player, self.board.ready(asked.colour), asked.colour):
             if self.seat.now() >= due:
