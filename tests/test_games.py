@@ -407,6 +407,34 @@ def test_the_rules_are_pettingzoos(name: str, monkeypatch: pytest.MonkeyPatch) -
         assert env.rewards[player] == game.returns(states)[0]
 
 
+OPENSPIEL = {"tictactoe": "tic_tac_toe", "connect_four": "connect_four", "othello": "othello"} | {
+    spec: spec.replace(":", "(") + ")" for spec in ("mnk:m=6,n=5,k=4", "mnk:m=9,n=9,k=5")
+}  # where actions are numbered alike; Go, Hex, Breakthrough and chess have tests of their own
+
+
+@pytest.mark.parametrize("games", [50, pytest.param(10_000, marks=[pytest.mark.peer, pytest.mark.slow])])
+@pytest.mark.parametrize("spec", OPENSPIEL)
+def test_the_rules_are_openspiels(spec: str, games: int) -> None:
+    """Random games, move for move: who is to move, what may be played, when the game ends, and who has won."""
+    spiel = pytest.importorskip("pyspiel").load_game(OPENSPIEL[spec])
+    game, rng = envs.make(spec), np.random.default_rng(8)
+    states, others = game.reset(games), [spiel.new_initial_state() for _ in range(games)]
+    while True:
+        legal, ended, returns = game.legal(states), game.terminal(states), game.returns(states)
+        actions = random_actions(legal, rng)
+        for i, other in enumerate(others):
+            assert other.is_terminal() == ended[i]
+            assert other.legal_actions() == np.flatnonzero(legal[i]).tolist()
+            if ended[i]:
+                assert other.returns()[states["to_play"][i]] == returns[i]
+            else:
+                assert other.current_player() == states["to_play"][i]
+                other.apply_action(int(actions[i]))
+        if ended.all():
+            break
+        states = game.step(states, actions)
+
+
 @pytest.mark.parametrize("width", [1, 2, 8, 16, 17, 24, 82, 362])
 def test_random_actions_are_legal_and_all_are_drawn(width: int) -> None:
     rng = np.random.default_rng(width)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 import pytest
 
@@ -107,33 +105,6 @@ def test_six_in_a_row_wins_freestyle_only() -> None:
                 assert not game.terminal(states)[0]
                 states = game.step(states, np.array([game.parse_action(white[i])]))
         assert game.terminal(states)[0] == ended
-
-
-def compare_with_openspiel(games: int, seed: int) -> None:
-    spiel = importlib.import_module("pyspiel").load_game("mnk(m=6,n=5,k=4)")
-    game, rng = MNK(6, 5, 4), np.random.default_rng(seed)
-    for _ in range(games):
-        states, theirs = game.reset(1), spiel.new_initial_state()
-        while not theirs.is_terminal():
-            legal = game.legal(states)
-            assert np.flatnonzero(legal[0]).tolist() == theirs.legal_actions()
-            action = random_actions(legal, rng)
-            theirs.apply_action(int(action[0]))
-            states = game.step(states, action)
-        assert game.terminal(states)[0]
-        assert game.returns(states)[0] == theirs.returns()[states["to_play"][0]]
-
-
-def test_the_rules_are_openspiels() -> None:
-    pytest.importorskip("pyspiel")
-    compare_with_openspiel(200, seed=0)
-
-
-@pytest.mark.peer
-@pytest.mark.slow
-def test_ten_thousand_games_are_openspiels() -> None:
-    pytest.importorskip("pyspiel")
-    compare_with_openspiel(10_000, seed=1)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 
 import numpy as np
 import pytest
@@ -113,35 +112,6 @@ def test_the_small_board_is_lost_by_eight_for_the_first_player() -> None:
         return max(-value(child.tobytes()) for child in children)
 
     assert value(game.reset(1).tobytes()) == -8
-
-
-def compare_with_openspiel(games: int, seed: int) -> None:
-    spiel = importlib.import_module("pyspiel").load_game("othello")
-    game, rng = Othello(8), np.random.default_rng(seed)
-    for _ in range(games):
-        states, theirs = game.reset(1), spiel.new_initial_state()
-        while not theirs.is_terminal():
-            assert not game.terminal(states)[0]
-            assert theirs.current_player() == states["to_play"][0]
-            legal = game.legal(states)
-            assert np.flatnonzero(legal[0]).tolist() == theirs.legal_actions()
-            action = random_actions(legal, rng)
-            theirs.apply_action(int(action[0]))
-            states = game.step(states, action)
-        assert game.terminal(states)[0]
-        assert game.returns(states)[0] == theirs.returns()[states["to_play"][0]]
-
-
-def test_the_rules_are_openspiels() -> None:
-    pytest.importorskip("pyspiel")
-    compare_with_openspiel(100, seed=0)
-
-
-@pytest.mark.peer
-@pytest.mark.slow
-def test_ten_thousand_games_are_openspiels() -> None:
-    pytest.importorskip("pyspiel")
-    compare_with_openspiel(10_000, seed=1)
 
 
 @pytest.mark.parametrize("size", ["5", "2", "18", "x"])
