@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from arena.gtp.engine import COMMANDS, Engine, serve
+from arena.gtp.protocol import Conversation
 from envs.go import Go
 
 GNUGO = shutil.which("gnugo", path="/usr/games:/usr/local/bin:/usr/bin")
@@ -382,6 +383,12 @@ def test_reports_come_while_a_move_is_searched_for() -> None:
     assert len(visits) > 3
     assert visits == sorted(visits)
     assert board == [f"= {move.removeprefix('play ')}"]
+
+
+def test_a_report_that_says_nothing_yet_does_not_end_the_answer() -> None:
+    out = io.StringIO()
+    Conversation(io.StringIO("7 look\nlook\n"), out).run({"look": lambda: iter(["", "info", "", "play"])})
+    assert out.getvalue() == "=7\ninfo\nplay\n\n" + "=\ninfo\nplay\n\n"
 
 
 def test_a_player_without_a_search_cannot_explain_itself() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -86,7 +87,8 @@ def _answer(commands: Mapping[str, Command], number: str, words: list[str]) -> I
     if isinstance(answer, str):
         yield f"={number} {first}".rstrip(" ") + "\n\n"
         return
-    yield f"={number}\n{first}\n"
-    for report in answer:
-        yield report + "\n"
+    yield f"={number}\n"
+    for report in itertools.chain([first], answer):
+        if report:  # an empty line would end the answer
+            yield report + "\n"
     yield "\n"
