@@ -20,6 +20,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -181,10 +182,13 @@ def measure(spec: str, seconds: float) -> dict[str, float]:
 
 
 def main(
-    games: Annotated[list[str] | None, typer.Argument(help="of: " + ", ".join(GAMES))] = None, seconds: float = 1.0
+    games: Annotated[list[str] | None, typer.Argument(help="of: " + ", ".join(GAMES))] = None,
+    seconds: float = 1.0,
+    markdown: Annotated[bool, typer.Option("--markdown", help="tables as Markdown")] = False,
 ) -> None:
     """Measure and print one table a kind of work."""
-    console = Console()
+    console = Console(width=200) if markdown else Console()
+    frame = box.MARKDOWN if markdown else box.HEAVY_HEAD
     wanted = games or list(GAMES)
     if unknown := sorted(set(wanted) - set(GAMES)):
         raise typer.BadParameter(f"there is no benchmark of {', '.join(unknown)}; there is one of {', '.join(GAMES)}")
@@ -193,7 +197,14 @@ def main(
         with console.status(spec):
             found[spec] = measure(spec, seconds)
     steps = Table(
-        "random play, steps/s", "ours, one core", "ours, all cores", "PettingZoo", "OpenSpiel", "one core / best peer"
+        "random play, steps/s",
+        "ours, one core",
+        "ours, all cores",
+        "PettingZoo",
+        "OpenSpiel",
+        "all / one",
+        "one core / best peer",
+        box=frame,
     )
     inside = Table(
         "inside compiled code, one core, 1/s",
@@ -203,11 +214,13 @@ def main(
         "MCTS, ours",
         "MCTS, OpenSpiel",
         "ratio ",
+        box=frame,
     )
     for spec, row in found.items():
         peer = max(row.get("PettingZoo", 0), row.get("OpenSpiel", 0))
         ratio = f"{row['ours, one core'] / peer:.1f}" if peer else ""
-        steps.add_row(spec, *(_figure(row.get(str(c.header))) for c in steps.columns[1:-1]), ratio)
+        cores = f"{row['ours, all cores'] / row['ours, one core']:.2f}"
+        steps.add_row(spec, *(_figure(row.get(str(c.header))) for c in steps.columns[1:-2]), cores, ratio)
         ratios = [
             f"{row[f'{kind}, ours'] / row[f'{kind}, OpenSpiel']:.1f}" if f"{kind}, OpenSpiel" in row else ""
             for kind in ("playouts", "MCTS")
