@@ -128,11 +128,8 @@ def _forced_visits(node, edge, forced):
 
 
 @kernel
-def _puct(node, edges, rule, forced):
-    """argmax of Q + c P sqrt(N) / (1 + n): AlphaZero (2018), with first-play urgency for unvisited children.
-
-    Before that the first action that has been tried and is short of its forced visits, where `forced` is above 0.
-    """
+def _puct(node, edges, rule):
+    """argmax of Q + c P sqrt(N) / (1 + n): AlphaZero (2018), with first-play urgency for unvisited children."""
     urgency = _clip((node["total"] - node["flying"]) / (1 + _count(node)), node["lower"], node["upper"])
     urgency -= rule.fpu * np.sqrt(node["tried"])
     explore = _exploration(node, rule)
@@ -142,13 +139,20 @@ def _puct(node, edges, rule, forced):
         if not _worth_visiting(node, edge):
             continue
         n = _count(edge)
-        if forced > 0 and 0 < n < _forced_visits(node, edge, forced):
-            return a
         q = _edge_value(edge) if n > 0 else urgency
         score = q + explore * edge["prior"] / (1.0 + n)
         if score > best_score:
             best, best_score = a, score
     return best
+
+
+@kernel
+def _forced_root(node, edges, rule, forced):
+    """The first action that has been tried and is short of its forced visits, else PUCT's."""
+    for a in range(len(edges)):
+        if 0 < _count(edges[a]) < _forced_visits(node, edges[a], forced) and _worth_visiting(node, edges[a]):
+            return a
+    return _puct(node, edges, rule)
 
 
 @kernel
@@ -326,7 +330,8 @@ def _descend(tree, b, simulation, rule, tried, terms):
     while True:
         this, edges = tree.node[b, node], tree.edge[b, node]
         if rule.kind == PUCT:
-            a = _puct(this, edges, rule, tree.forced[b] if node == 0 else 0.0)
+            forced = tree.forced[b] if node == 0 else 0.0
+            a = _forced_root(this, edges, rule, forced) if forced > 0 else _puct(this, edges, rule)
         elif node == 0:
             a = _gumbel_root(tree, b, simulation, rule, terms)
         else:
