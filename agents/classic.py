@@ -7,13 +7,14 @@ call of `step`, and looks at all leaves with one call of `heuristic`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.recfunctions import repack_fields
 from numpy.typing import NDArray
 
-from agents.players import Player
+from agents.players import Player, looker, move_in_time
 from envs import Game, States, random_actions
 
 
@@ -76,20 +77,34 @@ class AlphaBeta:
     def __call__(self, states: States, rng: np.random.Generator) -> NDArray[np.int64]:
         return random_actions(self.best(states), rng)
 
+    def move(self, state: np.void, rng: np.random.Generator, stop: Callable[[], bool]) -> int:
+        """The move in one position: deeper and deeper, the deepest search that was finished when `stop` says so."""
+        states = np.array([state], self.game.dtype)
+        best = best_actions(action_values(self.game, states, 1))
+        try:
+            for depth in range(2, self.depth + 1):
+                best = best_actions(self._bounded_values(states, depth, stop)[None])
+        except _StoppedError:
+            pass  # what the search before has found stands
+        return int(random_actions(best, rng)[0])
+
     def best(self, states: States) -> NDArray[np.bool_]:
         """[B, A], True at every action with the greatest minimax value, as `action_values` defines it."""
         values = np.empty((len(states), self.game.num_actions))
         for i in range(len(states)):
-            values[i] = self._bounded_values(states[i : i + 1], self.depth)
+            values[i] = self._bounded_values(states[i : i + 1], self.depth, lambda: False)
         return best_actions(values)
 
     def _bounded_values(
-        self, state: States, depth: int, alpha: float = -math.inf, beta: float = math.inf
+        self, state: States, depth: int, stop: Callable[[], bool], alpha: float = -math.inf, beta: float = math.inf
     ) -> NDArray[np.float64]:
         """[A] for the one `state` [1]; -inf where illegal. The greatest is exact if within (alpha, beta).
 
         Lesser entries are exact or upper bounds below the greatest, so that equals are told from the merely bounded.
+        _StoppedError once `stop` says so.
         """
+        if stop():
+            raise _StoppedError
         if depth <= 2:
             return action_values(self.game, state, depth).reshape(-1)
         game = self.game
@@ -101,11 +116,36 @@ class AlphaBeta:
         for i in np.argsort(game.heuristic(children), kind="stable"):
             if not ended[i]:
                 floor = max(alpha, math.nextafter(values.max(), -math.inf))  # an equal of the best is exact too
-                found[i] = -self._bounded_values(children[i : i + 1], depth - 1, -beta, -floor).max()
+                found[i] = -self._bounded_values(children[i : i + 1], depth - 1, stop, -beta, -floor).max()
             values[actions[i]] = found[i]
             if found[i] >= beta:
                 break
         return values
+
+
+class _StoppedError(Exception):
+    """An alpha-beta search was told to stop."""
+
+
+class Clumsy:
+    """Plays as `player` does, but for a `share` of its moves, which are uniformly random."""
+
+    def __init__(self, game: Game, player: Player, share: float) -> None:
+        self.game, self.player, self.share = game, player, share
+        self.looker = looker(player)  # what it would say of a position, had it not slipped
+
+    def __call__(self, states: States, rng: np.random.Generator) -> NDArray[np.int64]:
+        actions = random_actions(self.game.legal(states), rng)
+        sober = rng.random(len(states)) >= self.share
+        if sober.any():
+            actions[sober] = self.player(states[sober], rng)
+        return actions
+
+    def move(self, state: np.void, rng: np.random.Generator, stop: Callable[[], bool]) -> int:
+        """The move in one position, as soon as `stop` says so where its player can be told."""
+        if rng.random() < self.share:
+            return int(random_actions(self.game.legal(np.array([state])), rng)[0])
+        return move_in_time(self.player, state, rng, stop)
 
 
 class Perfect:

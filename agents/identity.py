@@ -10,7 +10,8 @@ import hashlib
 import json
 from typing import Any, NamedTuple
 
-from agents.players import ROLLOUT_SEARCH, champion, trained_spec
+from agents.levels import level
+from agents.players import ROLLOUT_SEARCH, champion, clumsy_spec, trained_spec
 from envs import Game
 
 
@@ -39,6 +40,11 @@ def identify(game: Game, spec: str) -> Identity:
         return Identity(spec, rules | _trained(f"{path}:{number}" if number else str(path)))
     if kind == "mcts":
         return Identity(spec, rules | {"player": spec, "search": ROLLOUT_SEARCH.model_dump()})
+    if kind == "clumsy":
+        share, inner = clumsy_spec(spec)
+        return Identity(spec, rules | {"player": "clumsy", "share": share, "of": identify(game, inner).details})
+    if kind == "level":
+        return Identity(spec, identify(game, level(game, number).player).details)
     if trained_spec(spec)[0].exists():
         return Identity(spec, rules | _trained(spec))
     return Identity(spec, rules | {"player": spec})

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from agents.evaluators import masked_softmax
 from agents.files import AgentFile, find_agent, load_agent
+from agents.levels import level
 from agents.network import PolicyValueNetwork, fold_normalisation
 from agents.planes import seen_by
-from agents.players import champion, trained_spec
+from agents.players import champion, clumsy_spec, trained_spec
 from envs import States
 from envs.go import Go
 
@@ -73,7 +74,11 @@ def insight(game: Go, spec: str) -> Insight | None:
     """The network that the player `spec` plays by; None where it has none, or is AlphaGo with one for each question."""
     from agents.alphago.player import is_alphago
 
-    name = spec.partition(":")[0]
+    name, _, number = spec.partition(":")
+    if name == "level":
+        return insight(game, level(game, number).player)
+    if name == "clumsy":
+        return insight(game, clumsy_spec(spec)[1])
     if name in ("random", "greedy", "minimax", "mcts", "solver", "gtp"):
         return None
     path: Path = champion(game) if name == "champion" else trained_spec(spec)[0]

@@ -11,14 +11,15 @@
     gtp:COMMAND       a Go program that speaks GTP: "gtp:gnugo --mode gtp --level 10"
     PATH              a trained agent: its file, or a run's folder (the newest agent in it)
     PATH:800          the same with 800 simulations a move; PATH:0 plays its raw policy
+    clumsy:30:PLAYER  another player that moves at random 30 times in a hundred
+    level:4           a step on the game's ladder of players of measured strength (`agents/levels.py`); level:expert too
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ class Forfeit(Exception):  # noqa: N818  # no error of the program: a player's w
         self.losses, self.actions = dict(losses), actions
 
 
-BUILT_IN = ("random", "greedy", "minimax:DEPTH", "mcts:SIMULATIONS", "solver", "champion", "gtp:COMMAND")
+BUILT_IN = ("random", "greedy", "minimax:DEPTH", "mcts:SIMULATIONS", "solver", "champion", "gtp:COMMAND", "level:N")
 CHAMPIONS = Path(__file__).parent / "data"  # one agent file a game; RESULTS.md says how each was trained
 # Uniform priors: P sqrt(N) / (1 + n) explores like UCT when c is a few times larger than for a learned policy. On the
 # Connect Four yardstick c = 2, 4 and 8 keep the value equally often (90 to 91%), 1 less (89%).
@@ -81,6 +82,7 @@ class SearchPlayer:
             raise ValueError(f"a search needs at least 1 simulation, not {simulations}")
         self.game, self.evaluate, self.settings = game, evaluate, settings
         self.simulations, self.leaves = simulations, leaves
+        self.ahead: dict[bytes, Search] = {}  # finished searches of positions that may come, by state: `pondering`
         self._batched: Search | None = None
         self._single: Search | None = None
 
@@ -100,30 +102,57 @@ class SearchPlayer:
         state: np.void,
         rng: np.random.Generator,
         *,
-        seconds: float | None = None,
-        stop: Callable[[], bool] | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> Search:
         """The finished search of one position, in slot 0, for its moves, values and best line.
 
-        It ends early after `seconds`, or once `stop`, which is asked after every step, says so (PUCT judges by what
-        there is; Gumbel's halving is cut short).
+        It ends early once `stop`, which is asked after every step, says so (PUCT judges by what there is; Gumbel's halving
+        is cut short).
         """
-        start = time.monotonic()
         for search in self.steps(state, rng):
-            late = seconds is not None and time.monotonic() - start > seconds
-            if late or (stop is not None and stop()):
+            if stop():
                 return search
         return search
 
     def steps(self, state: np.void, rng: np.random.Generator) -> Iterator[Search]:
         """The search of one position, in slot 0, as it is after every step; at least once."""
+        if (known := self.ahead.pop(state.tobytes(), None)) is not None:
+            yield known
+            return
         if self._single is None:
             self._single = Search(self.game, self.settings, slots=1, capacity=2 * self.simulations + 1)
         self._single.advance(0, state, self.simulations)
+        yield from self._steps(self._single, rng)
+
+    def fresh(self, state: np.void, rng: np.random.Generator) -> Iterator[Search]:
+        """The same with a tree of its own."""
+        search = Search(self.game, self.settings, slots=1, capacity=self.simulations + 1)
+        search.begin(np.array([0]), np.array([state], self.game.dtype), self.simulations)
+        yield from self._steps(search, rng)
+
+    def _steps(self, search: Search, rng: np.random.Generator) -> Iterator[Search]:
         per_game = min(self.leaves, max(1, self.simulations // 16))
-        while self._single.step(self.evaluate, rng, per_game=per_game):
-            yield self._single
-        yield self._single
+        while search.step(self.evaluate, rng, per_game=per_game):
+            yield search
+        yield search
+
+
+@runtime_checkable
+class TimedPlayer(Protocol):
+    """A player that can be told to come to an end."""
+
+    def move(self, state: np.void, rng: np.random.Generator, stop: Callable[[], bool]) -> int:
+        """The move in one position, the best that is known once `stop`, which is asked again and again, says so."""
+        ...
+
+
+def move_in_time(player: Player, state: np.void, rng: np.random.Generator, stop: Callable[[], bool]) -> int:
+    """The move of `player` in one position: as soon as `stop` says so where it can be told, else when it is ready."""
+    if isinstance(player, SearchPlayer):
+        return int(player.search(state, rng, stop=stop).results(np.array([0])).choice[0])
+    if isinstance(player, TimedPlayer):
+        return player.move(state, rng, stop)
+    return int(player(np.array([state]), rng)[0])
 
 
 def looker(player: Player) -> SearchPlayer | None:
@@ -155,6 +184,13 @@ def make_player(game: Game, spec: str, *, seed: int = 0) -> Player:
     if name == "mcts":
         simulations = _number(spec, number, "mcts:1000")
         return SearchPlayer(game, rollouts(game, seed), ROLLOUT_SEARCH, simulations, leaves=1)
+    if name == "clumsy":
+        share, inner = clumsy_spec(spec)
+        return classic.Clumsy(game, make_player(game, inner, seed=seed), share)
+    if name == "level":
+        from agents.levels import level
+
+        return make_player(game, level(game, number).player, seed=seed)
     if name == "gtp":
         from agents.gtp_player import GTPPlayer
 
@@ -170,28 +206,35 @@ def repeatable(spec: str) -> bool:
     """Whether the player makes the same moves again from the same generator: no clock and no other program decides."""
     from agents.alphago.player import is_alphago  # its networks answer when they are ready
 
+    if spec.startswith("clumsy:"):
+        return repeatable(clumsy_spec(spec)[1])
     return not spec.startswith("gtp:") and not is_alphago(trained_spec(spec)[0])
 
 
 def built_in(game: Game) -> list[str]:
     """Players that need nothing but the package, from weak to strong: whom a rating list of `game` begins with."""
     players = ["random", "greedy", "minimax:2", "mcts:100", "mcts:400"]
-    if (CHAMPIONS / f"{_champion_name(game)}.safetensors").exists():
+    if has_champion(game):
         players += ["champion:0", "champion"]
     return [*players, "solver"] if game.name in ("connect_four", "tictactoe") else players
 
 
+def has_champion(game: Game) -> bool:
+    """Whether a trained agent of `game` comes with the package."""
+    return _champion_path(game).exists()
+
+
 def champion(game: Game) -> Path:
     """The agent file that comes with the package for `game`. ValueError where there is none."""
-    path = CHAMPIONS / f"{_champion_name(game)}.safetensors"
+    path = _champion_path(game)
     if not path.exists():
         known = ", ".join(sorted(file.stem for file in CHAMPIONS.glob("*.safetensors")))
         raise ValueError(f"no champion of {game.name} comes with the package; there is one of {known}")
     return path
 
 
-def _champion_name(game: Game) -> str:
-    return f"go{game.size}" if isinstance(game, Go) else game.name
+def _champion_path(game: Game) -> Path:
+    return CHAMPIONS / f"{f'go{game.size}' if isinstance(game, Go) else game.name}.safetensors"
 
 
 def trained_spec(spec: str) -> tuple[Path, int | None]:
@@ -202,6 +245,19 @@ def trained_spec(spec: str) -> tuple[Path, int | None]:
     """
     path, colon, number = spec.rpartition(":")
     return (Path(path), int(number)) if colon and number.isdigit() else (Path(spec), None)
+
+
+def clumsy_spec(spec: str) -> tuple[float, str]:
+    """The share of random moves in "clumsy:30:mcts:50", and the player who makes the others. ValueError where it has none.
+
+    >>> clumsy_spec("clumsy:30:mcts:50")
+    (0.3, 'mcts:50')
+    """
+    _, _, rest = spec.partition(":")
+    percent, _, inner = rest.partition(":")
+    if not percent.isdigit() or int(percent) > 100 or not inner:
+        raise ValueError(f"'{spec}' needs the random moves in a hundred and a player, as in clumsy:30:mcts:50")
+    return int(percent) / 100, inner
 
 
 def _number(spec: str, number: str, example: str) -> int:
@@ -222,7 +278,7 @@ def _solver(game: Game) -> Player:
     raise ValueError(f"there is no exact solver of {game.name}; connect_four and tictactoe have one")
 
 
-def _same_board(trained: Game, game: Game) -> bool:
+def same_board(trained: Game, game: Game) -> bool:
     """True where a network for the one game can play the other: Go with another komi or ko rule looks the same to it."""
     both_go = isinstance(trained, Go) and isinstance(game, Go) and trained.size == game.size
     return both_go or trained.name == game.name
@@ -240,7 +296,7 @@ def _trained(game: Game, spec: str) -> Player:
     if alphago.is_alphago(path):
         return alphago.alphago(game, path, alphago.SIMULATIONS if given is None else given)
     agent = load_agent(find_agent(path))
-    if not _same_board(agent.game, game):
+    if not same_board(agent.game, game):
         raise ValueError(f"{path} plays {agent.game.name}, not {game.name}")
     game = seen_by(agent.network.planes, game)
     runtime = create(

@@ -23,7 +23,7 @@ app.add_typer(agents, name="agents")
 app.add_typer(study, name="study")
 
 PLAYERS = (
-    "random, greedy, minimax:5, mcts:1000, solver, champion (trained, for Connect Four and Go 9x9), "
+    "random, greedy, minimax:5, mcts:1000, solver, champion (trained, for Connect Four and Go 9x9), level:4 (`arena levels`), "
     "an agent file or a run's folder (PATH or PATH:SIMULATIONS)"
 )
 GameName = Annotated[str, typer.Argument(metavar="GAME", help="as `arena games` lists it: connect_four, go9, ...")]
@@ -85,6 +85,17 @@ def play(
     plain: Annotated[
         bool, typer.Option("--plain", help="line by line, for pipes and screen readers; so without a terminal")
     ] = False,
+    time: Annotated[
+        str,
+        typer.Option(
+            metavar="CONTROL", help="clocks: 10m, 10m+3x30s (byo-yomi), 10m+10m/25, 5m+3s (increment), 20s/move"
+        ),
+    ] = "",
+    load: Annotated[Path | None, typer.Option(metavar="FILE", help="go on with the first game of a record")] = None,
+    review: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="step through the first game of a record, its mistakes marked")
+    ] = None,
+    ponder: Annotated[bool, typer.Option("--ponder", help="an opponent that searches thinks on your time too")] = False,
     light: Annotated[bool, typer.Option("--light", help="begin with dark letters on light (t changes it)")] = False,
     seed: Seed = 0,
 ) -> None:
@@ -92,17 +103,20 @@ def play(
     import sys
 
     import envs
-    from envs.game import PositionalNotation
+    from arena.clock import parse
+    from arena.table import Options
 
     rules = envs.make(game)
-    # Chess, whose moves are named by position, is played line by line: a pointer has no Nf3.
-    if plain or isinstance(rules, PositionalNotation) or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    options = Options(
+        control=parse(time) if time else None, record=review or load, review=review is not None, dark=not light
+    )
+    if plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
         from rich.console import Console
 
         from arena.play import play as play_lines
 
         console = Console(emoji=False)
-        play_lines(rules, opponent, side=side, seed=seed, console=console, read=input, watch=watch)
+        play_lines(rules, opponent, side=side, seed=seed, console=console, read=input, watch=watch, options=options)
     else:
         import numpy as np
 
@@ -110,7 +124,7 @@ def play(
         from arena.terminal.app import play as play_full_screen
 
         rng = np.random.default_rng(seed or None)
-        play_full_screen(rules, watch or seat_names(opponent, side, rng), rng, dark=not light)
+        play_full_screen(rules, watch or seat_names(opponent, side, rng), rng, options)
 
 
 @app.command()
@@ -298,6 +312,14 @@ def games() -> None:
     from arena import tables
 
     tables.games()
+
+
+@app.command("levels")
+def list_levels(game: GameName) -> None:
+    """List the levels of a game: opponents from weak to strong, with their Elo."""
+    from arena import tables
+
+    tables.show_levels(game)
 
 
 @app.command()

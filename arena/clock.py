@@ -22,12 +22,14 @@ True
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 MOVES_TO_COME = 25  # a main time is spent as if so many moves were still to be made
+MARGIN = 1.5  # times the slowest step so far, another step of a search has to fit in
 SPENT = 0.9  # of a move's share
 LAG = 0.2  # seconds of a move that go by outside the player: the controller, the pipes, the step of a search under way
 LEAST = 0.01  # seconds for a move when there is hardly any time, but no more than half its share
@@ -148,3 +150,122 @@ class Clock:
     def budget(self, lag: float = LAG) -> float | None:
         """Seconds to think about this move (`TimeControl.budget`)."""
         return self.control.budget(self.left, lag)
+
+
+class Deadline:
+    """The end of a move's time, as a search asks for it after every step: True once another step might not end in time."""
+
+    def __init__(self, seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._last = now()
+        self._end = self._last + seconds
+        self._slowest = 0.0
+
+    def __call__(self) -> bool:
+        now = self._now()
+        self._slowest = max(self._slowest, now - self._last)
+        self._last = now
+        return now + MARGIN * self._slowest >= self._end
+
+
+class Clocks:
+    """The clocks of both sides of a game, of which one runs at most, and how long each side has thought."""
+
+    def __init__(self, control: TimeControl | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self.control, self.now = control or TimeControl(), now
+        self.sides = (Clock(self.control, self._time), Clock(self.control, self._time))
+        self.used = [0.0, 0.0]  # seconds
+        self.running: int | None = None
+        self._since = 0.0
+
+    def run(self, side: int | None) -> None:
+        """From now on the time of `side` runs, or nobody's."""
+        self.charge()
+        for clock in self.sides:
+            clock.pause()
+        if side is not None:
+            self.sides[side].start()
+        self.running = side
+
+    def charge(self) -> None:
+        """Put the time since the last look down to the side whose clock runs."""
+        now = self.now()
+        if self.running is not None:
+            self.used[self.running] += now - self._since
+        self._since = now
+
+    def moved(self, side: int) -> None:
+        """`side` has made its move; nobody's time runs."""
+        self.charge()
+        self.sides[side].stop()
+        self.running = None
+
+    def out(self, side: int) -> bool:
+        """Whether the time of `side` is up."""
+        return self.control.limited and self.sides[side].left.out
+
+    def deadline(self, side: int) -> Callable[[], bool]:
+        """When a search for the move of `side`, which begins now, has to stop."""
+        budget = self.sides[side].budget()
+        return (lambda: False) if budget is None else Deadline(budget, self.now)
+
+    def face(self, side: int) -> str:
+        """What the clock shows: time used, or under a control the time left and how many periods or moves there are."""
+        if not self.control.limited:
+            return clock_text(self.used[side], tenths=False)
+        left = self.sides[side].left
+        if left.main > 0 or left.periods == 0:
+            return clock_text(left.main)
+        if self.control.stones > 1:
+            return f"{clock_text(left.period)}/{left.stones}"
+        return clock_text(left.period) + (f" x{left.periods}" if self.control.periods > 1 else "")
+
+    def keep(self) -> tuple[list[float], list[Left]]:
+        """What `restore` takes back."""
+        return list(self.used), [clock.left for clock in self.sides]
+
+    def restore(self, kept: tuple[list[float], list[Left]]) -> None:
+        """The clocks as they stood, and stand still."""
+        self.run(None)
+        self.used = list(kept[0])
+        for clock, left in zip(self.sides, kept[1], strict=True):
+            clock.left = left
+
+    def _time(self) -> float:
+        return self.now()
+
+
+def parse(text: str) -> TimeControl:
+    """The control that people write: 10m, 10m+3x30s (byo-yomi), 10m+10m/25 (Canadian), 5m+3s (Fischer), 20s/move.
+
+    ValueError says how to write one.
+
+    >>> parse("10m+3x30s")
+    TimeControl(main=600.0, period=30.0, stones=1, periods=3, increment=0.0)
+    """
+    control = TimeControl()
+    for i, word in enumerate(text.lower().replace(" ", "").split("+")):
+        found = re.fullmatch(r"(?:(\d+)x)?(\d+(?:\.\d+)?)([smh])(?:/(move|\d+))?", word)
+        seconds = float(found[2]) * {"s": 1, "m": 60, "h": 3600}[found[3]] if found else 0.0
+        if found is None or seconds <= 0 or i > 1 or control.period or "0" in (found[1], found[4]):
+            raise ValueError(f"'{text}' is no time control: write 10m, 10m+3x30s, 10m+10m/25, 5m+3s or 20s/move")
+        times, moves = found[1], found[4]
+        if times or moves:
+            stones = int(moves) if moves and moves != "move" else 1
+            control = replace(control, period=seconds, stones=stones, periods=int(times or 1))
+        elif i == 0:
+            control = replace(control, main=seconds)
+        else:
+            control = replace(control, increment=seconds)
+    return control
+
+
+def clock_text(seconds: float, *, tenths: bool = True) -> str:
+    """Minutes and seconds; of less than ten seconds `tenths` too.
+
+    >>> clock_text(75.9), clock_text(3700), clock_text(9.87), clock_text(0), clock_text(9.87, tenths=False)
+    ('1:15', '61:40', '9.8', '0:00', '0:09')
+    """
+    if tenths and 0 < seconds < 10:
+        return f"{int(10 * seconds) / 10:.1f}"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

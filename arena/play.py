@@ -11,17 +11,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from arena.clock import Clocks
 from arena.look import View, candidate_table, line_text, percent, view
-from arena.table import Table, choose, hint_player, seat_names, sit
-from envs import Game, records
-from envs.game import move_name, move_names, parse_move
-from envs.records import Skipped
+from arena.review import Review, mistakes_table, searches, summary
+from arena.table import Options, Table, choose, hint_player, seat_names, sit
+from envs import Game
+from envs.game import move_name, parse_move
 
 HELP = """\
 a move     in the game's own notation, as on the board's edge ({example})
 hint       what a search thinks: visits, chance to win, proven, best line
 undo       take back to your last turn
 redo       play again what was taken back
+review     what each move gave away, from the first on
 moves      the moves so far
 board      the board again
 swap       change sides
@@ -54,8 +56,10 @@ class Session:
         """How the game ended."""
         table = self.table
         moves = f"after {len(table.actions)} moves"
-        if table.resigned is not None:
+        if table.lost is not None and table.lost.reason == "resignation":
             return f"you resigned {moves}"
+        if table.lost is not None:
+            return f"{table.side_names[1 - table.lost.side]} won on time {moves}"
         if table.winner is None:
             return f"a draw {moves}"
         if len(table.persons) != 1:  # the board says who won
@@ -68,8 +72,11 @@ class Session:
         assert player is not None
         start = time.perf_counter()
         with self.console.status(f"{escape(name)} is thinking"):
-            action, seen = choose(player, table.state, self.rng)
+            action, seen = choose(player, table.state, self.rng, table.clock.deadline(table.to_play))
         seconds = time.perf_counter() - start
+        if table.out_of_time():
+            self.say(self.verdict, "bold")
+            return
         thoughts = f"its chance to win: {_judgement(seen)}, " if seen else ""
         move = move_name(table.game, table.state[0], action)
         table.play(action)
@@ -82,21 +89,27 @@ class Session:
 
     def save(self, path: Path) -> None:
         """Write the game so far to the new file `path`; ValueError where that cannot be."""
-        if path.exists():
-            raise ValueError(f"there is a file {path} already: choose another name")
-        try:
-            records.write(path, [self.table.record()])
-        except OSError as error:
-            raise ValueError(f"the game is not saved: {error}") from None
+        self.table.save(path)
         self.say(f"saved as {path}")
 
     def load(self, path: Path) -> None:
-        """Go on with the first game in `path`, under the rules of this one; ValueError where it cannot be played here."""
-        record = next(records.read(path, self.table.game.name))
-        if isinstance(record, Skipped):
-            raise ValueError(f"{record.source}: {record.reason} {record.detail}".rstrip())
-        self.table.load(record)
+        """Go on with the first game in `path`; ValueError where it cannot be played here."""
+        self.table.open(path)
         self.shown = None
+
+    def review(self) -> None:
+        """Search every position so far, and tell what was given away."""
+        table = self.table
+        if not table.actions:
+            raise ValueError("there is no move to review yet")
+        game = Review(table.game, table.states, table.actions)
+        with self.console.status("reviewing") as status:
+            for ply, seen in searches(game, hint_player(table.game, table.seats, seed=0), self.rng):
+                game.see(ply, seen)
+                status.update(f"reviewing: {ply + 1} of {len(game.states)} positions")
+        self.console.print(mistakes_table(game, table.side_names))
+        for side, name in enumerate(table.side_names):
+            self.say(f"{name}: {summary(game, side)}")
 
     def hint(self) -> None:
         """What a search thinks of the position."""
@@ -132,17 +145,24 @@ def play(
     console: Console,
     read: Callable[[str], str],
     watch: tuple[str, str] | None = None,
+    options: Options | None = None,
 ) -> None:
     """Play against the player `opponent` until the person leaves.
 
     `side`: first, second or random; both, for two people at one board; watch, to see the opponent play itself. The same
     `seed` is the same opponent, 0 another one every time. `read` prompts for a line, as `input` does. `watch` names two
     players to look on at instead.
-    ValueError for an unknown opponent or side; whatever is typed during the game is answered and the game goes on.
+    ValueError for an unknown opponent or side, or a file that is no game; whatever is typed during the game is answered and
+    the game goes on.
     """
     rng = np.random.default_rng(seed or None)
-    table = sit(game, watch or seat_names(opponent, side, rng), rng)
+    options = options or Options()
+    table = sit(game, watch or seat_names(opponent, side, rng), rng, Clocks(options.control))
     session = Session(table, opponent, rng, console)
+    if options.record:
+        session.load(options.record)
+    if options.review:
+        session.review()
     if table.persons:
         against = "" if len(table.persons) == 2 else f" against {opponent}"
         session.say(f"{game.name}{against}. You are {session.sides}. Type a move, or help.")
@@ -161,10 +181,15 @@ def _turn(session: Session, read: Callable[[str], str]) -> bool:
         session.show()
         if table.over:
             session.say(session.verdict, "bold")
+    table.clock.run(None if table.over else table.to_play)
     if replying:
         session.reply()
         return True
-    command = read("new, undo or quit> " if table.over else "your move> ").strip()
+    left = f" {table.clock.face(table.to_play)}" if table.clock.control.limited and not table.over else ""
+    command = read("new, undo or quit> " if table.over else f"your move{left}> ").strip()
+    if not table.over and table.out_of_time():
+        session.say(session.verdict, "bold")
+        return True
     try:
         return not command or _obey(session, command)
     except ValueError as error:
@@ -187,9 +212,11 @@ def _obey(session: Session, command: str) -> bool:
         case "redo":
             table.redo()
         case "moves":
-            session.say(" ".join(move_names(game, table.states[0][0], table.actions)) or "none yet")
+            session.say(" ".join(table.names) or "none yet")
         case "board":
             session.shown = None
+        case "review":
+            session.review()
         case "swap":
             session.swap()
         case "new":

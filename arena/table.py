@@ -1,21 +1,41 @@
-"""A game at one table: who sits where, the moves so far, what was taken back. Nothing here knows how it is shown."""
+"""A game at one table: who sits where, the moves so far, the clocks, what was taken back; saved to files and loaded.
+
+Nothing here knows how it is shown.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from agents.players import Player, SearchPlayer, looker, make_player
+from agents.players import Player, SearchPlayer, has_champion, looker, make_player, move_in_time
+from arena.clock import Clocks, TimeControl
 from arena.look import View, report, searcher
 from envs import Game, States, records
-from envs.game import PositionalNotation
-from envs.records import GameRecord
+from envs.game import PositionalNotation, move_name
+from envs.go import Go
+from envs.hex import Hex
+from envs.mnk import MNK
+from envs.othello import Othello
+from envs.records import GameRecord, Skipped
 
 PERSON = "human"
 SIDES = ("first", "second", "random", "both", "watch")
+
+
+class Options(NamedTuple):
+    """How a game is played and shown."""
+
+    control: TimeControl | None = None  # None: the clocks only count
+    record: Path | None = None  # a game to go on with
+    review: bool = False  # it is looked at instead
+    ponder: bool = False  # an agent that searches thinks on a person's time too
+    dark: bool = True
+    pause: float = 0.7  # seconds that a move takes at least where agents play each other
 
 
 class Seat(NamedTuple):
@@ -32,21 +52,33 @@ class Thought(NamedTuple):
     view: View | None
 
 
+class Lost(NamedTuple):
+    """A game that was lost other than on the board."""
+
+    side: int
+    reason: str  # "resignation" or "time"
+
+
 class Table:
     """A game under way. Sides are 0, which moves first, and 1."""
 
-    def __init__(self, game: Game, seats: tuple[Seat, Seat]) -> None:
+    def __init__(self, game: Game, seats: tuple[Seat, Seat], clock: Clocks | None = None) -> None:
         self.game, self.seats = game, seats
+        self.clock = clock or Clocks()
+        self._set = self.clock.keep()  # the clocks before a game
         self.new()
 
     def new(self) -> None:
         """Start again."""
         self.states: list[States] = [self.game.reset(1)]  # [1] each, the newest last
         self.actions: list[int] = []
+        self.names: list[str] = []  # of the moves, as players write them
         self.undone: list[int] = []  # taken back, the next to redo last
-        self.resigned: int | None = None  # the side that gave up
+        self.lost: Lost | None = None  # who gave up, or whose time is up
         self.values: dict[int, float] = {}  # ply -> what a search said of the position, for the first side, in [-1, 1]
-        self.seconds = [0.0, 0.0]  # each side has thought
+        self.players: tuple[str, str] | None = None  # of a game that was loaded, as the file has them
+        self.clock.restore(self._set)
+        self._clocks = [self._set]  # as they stood in each of `states`
 
     @property
     def state(self) -> States:
@@ -74,22 +106,26 @@ class Table:
 
     @property
     def over(self) -> bool:
-        return self.resigned is not None or bool(self.game.terminal(self.state)[0])
+        return self.lost is not None or bool(self.game.terminal(self.state)[0])
 
     @property
     def winner(self) -> int | None:
         """The side that has won; None in a draw and while the game goes on."""
-        if self.resigned is not None:
-            return 1 - self.resigned
+        if self.lost is not None:
+            return 1 - self.lost.side
         result = float(self.game.returns(self.state)[0])
         return None if result == 0 else self.to_play if result > 0 else 1 - self.to_play
 
     def play(self, action: int) -> None:
-        """Play `action`; ValueError where it is not legal or the game is over."""
+        """Play `action`; ValueError where it is not legal, the game is over or the time is up."""
         if self.over:
             raise ValueError("the game is over")
-        if not self.game.legal(self.state)[0, action]:
-            raise ValueError(f"{self.game.action_name(action)} is not possible here")
+        if not 0 <= action < self.game.num_actions or not self.game.legal(self.state)[0, action]:
+            raise ValueError(f"{self._name(action)} is not possible here")
+        if self.out_of_time():
+            raise ValueError("the time is up")
+        self.clock.moved(self.to_play)
+        self.players = None
         self._step(action)
         self.undone = []
         self.values = {ply: value for ply, value in self.values.items() if ply < len(self.actions)}
@@ -97,17 +133,21 @@ class Table:
     def undo(self) -> None:
         """Back to a person's previous turn, or by one move where nobody plays; ValueError if there is none.
 
-        A resignation is taken back with the moves before it.
+        A resignation, or a flag that fell, is taken back with the moves before it; the clocks go back too.
         """
         at = len(self.actions) - 1
         while self.persons and at >= 0 and int(self.states[at]["to_play"][0]) not in self.persons:
             at -= 1
-        if at < 0 and self.resigned is None:
+        if at < 0 and self.lost is None:
             raise ValueError("there is nothing to take back")
-        at = max(at, 0)
-        self.undone += reversed(self.actions[at:])
-        del self.states[at + 1 :], self.actions[at:]
-        self.resigned = None
+        self.rewind(max(at, 0))
+
+    def rewind(self, ply: int) -> None:
+        """Back to the position after `ply` moves, whoever made the others."""
+        self.undone += reversed(self.actions[ply:])
+        del self.states[ply + 1 :], self.actions[ply:], self.names[ply:], self._clocks[ply + 1 :]
+        self.clock.restore(self._clocks[ply])
+        self.lost = None
 
     def redo(self) -> None:
         """Forward to a person's next turn, or by one move where nobody plays; ValueError if nothing was taken back."""
@@ -129,7 +169,24 @@ class Table:
             raise ValueError("the game is over")
         if not self.persons:
             raise ValueError("nobody is here to resign")
-        self.resigned = self.to_play if self.to_play in self.persons else min(self.persons)
+        self._give_up(self.to_play if self.to_play in self.persons else min(self.persons), "resignation")
+
+    def out_of_time(self) -> bool:
+        """Look at the clock: True, and the game is lost, where the time of the side to move is up."""
+        self.clock.charge()
+        if not self.over and self.clock.out(self.to_play):
+            self._give_up(self.to_play, "time")
+        return self.lost is not None and self.lost.reason == "time"
+
+    def invite(self, opponent: Seat) -> None:
+        """`opponent` takes the place of the player whom a person meets; where two people play, of the second.
+
+        ValueError where nobody plays.
+        """
+        if not self.persons:
+            raise ValueError("two players are being watched here")
+        side = 1 if len(self.persons) == 2 else 1 - min(self.persons)
+        self.seats = (self.seats[0], opponent) if side == 1 else (opponent, self.seats[1])
 
     def judge(self, view: View) -> None:
         """Keep what a search of the position now says of it."""
@@ -137,18 +194,39 @@ class Table:
 
     def record(self) -> GameRecord:
         """The game so far, as files keep it."""
-        result = None
+        result, headers = None, {"date": time.strftime("%Y-%m-%d")}
         if self.over:
             result = 0.0 if self.winner is None else float(1 - 2 * self.winner)
-        first, second = ("you" if seat.player is None else seat.name for seat in self.seats)
+        if self.lost is not None:
+            headers["result"] = f"{'WB'[self.lost.side]}+{'Resign' if self.lost.reason == 'resignation' else 'Time'}"
+        first, second = self.players or ("you" if seat.player is None else seat.name for seat in self.seats)
         return GameRecord(
             game=self.game.name,
             actions=tuple(self.actions),
             result=result,
             players=(first, second),
-            headers={"date": time.strftime("%Y-%m-%d")},
+            headers=headers,
             to_play=int(self.states[0]["to_play"][0]),
         )
+
+    def save(self, path: Path) -> None:
+        """Write the game so far to the new file `path`, as its suffix says; ValueError where that cannot be."""
+        if path.exists():
+            raise ValueError(f"there is a file {path} already: choose another name")
+        try:
+            records.write(path, [self.record()])
+        except OSError as error:
+            raise ValueError(f"the game is not saved: {error}") from None
+
+    def open(self, path: Path) -> GameRecord:
+        """Go on with the first game in `path`, under the rules of this one; ValueError where it cannot be played here."""
+        record = next(records.read(path, self.game.name), None)
+        if record is None:
+            raise ValueError(f"{path} holds no game")
+        if isinstance(record, Skipped):
+            raise ValueError(f"{record.source}: {record.reason} {record.detail}".rstrip())
+        self.load(record)
+        return record
 
     def load(self, record: GameRecord) -> None:
         """Go on with the game in `record`; ValueError where it begins otherwise or holds an illegal move."""
@@ -156,12 +234,29 @@ class Table:
         if not np.array_equal(line[:1], self.game.reset(1)):
             raise ValueError(f"{record.source} does not begin as the game does here")
         self.new()
-        self.states += [line[ply : ply + 1] for ply in range(1, len(line))]
-        self.actions += record.actions
+        for ply, action in enumerate(record.actions, 1):
+            self._append(line[ply : ply + 1], action)
+        if any(record.players):
+            self.players = record.players
+
+    def _give_up(self, side: int, reason: str) -> None:
+        self.clock.run(None)
+        self.lost = Lost(side, reason)
+
+    def _name(self, action: int) -> str:
+        try:
+            return move_name(self.game, self.state[0], action)
+        except (ValueError, IndexError):  # no move that this position has a name for
+            return f"action {action}"
 
     def _step(self, action: int) -> None:
-        self.states.append(self.game.step(self.state, np.array([action])))
+        self._append(self.game.step(self.state, np.array([action])), action)
+
+    def _append(self, state: States, action: int) -> None:
+        self.names.append(move_name(self.game, self.state[0], action))
+        self.states.append(state)
         self.actions.append(action)
+        self._clocks.append(self.clock.keep())
 
 
 def seat_names(opponent: str, side: str, rng: np.random.Generator) -> tuple[str, str]:
@@ -176,29 +271,47 @@ def seat_names(opponent: str, side: str, rng: np.random.Generator) -> tuple[str,
     return (PERSON, opponent) if (drawn if side == "random" else side) == "first" else (opponent, PERSON)
 
 
-def sit(game: Game, names: tuple[str, str], rng: np.random.Generator) -> Table:
+def sit(game: Game, names: tuple[str, str], rng: np.random.Generator, clock: Clocks | None = None) -> Table:
     """A table with these players, PERSON for people. ValueError for an unknown player."""
     made: dict[str, Player | None] = {PERSON: None}
     for name in names:
         if name not in made:
             made[name] = make_player(game, name, seed=int(rng.integers(2**32)))
-    return Table(game, (Seat(names[0], made[names[0]]), Seat(names[1], made[names[1]])))
+    return Table(game, (Seat(names[0], made[names[0]]), Seat(names[1], made[names[1]])), clock)
 
 
-def choose(player: Player, state: States, rng: np.random.Generator, stop: Callable[[], bool] | None = None) -> Thought:
+def choose(
+    player: Player, state: States, rng: np.random.Generator, stop: Callable[[], bool] = lambda: False
+) -> Thought:
     """The move of `player` in the position `state` [1].
 
-    A search ends early once `stop` says so; others cannot be interrupted.
+    Our own players end early once `stop` says so, with what they have; others cannot be interrupted.
     """
     if isinstance(player, SearchPlayer):
         seen = report(player.search(state[0], rng, stop=stop))
         return Thought(seen.candidates[0].action, seen)
-    return Thought(int(player(state, rng)[0]), None)
+    return Thought(move_in_time(player, state[0], rng, stop), None)
 
 
 def hint_player(game: Game, seats: tuple[Seat, Seat], seed: int) -> SearchPlayer:
-    """Who looks at a position for people: a player at the table that searches, else a rollout search."""
+    """Who looks at a position for people: a player at the table that searches, else the champion, else a rollout search."""
     for _, player in seats:
         if player is not None and (found := looker(player)):
             return found
-    return searcher(game, "mcts:1000", seed)
+    return searcher(game, "champion" if has_champion(game) else "mcts:1000", seed)
+
+
+def file_suffix(game: Game) -> str:
+    """The suffix of the format that the world keeps records of `game` in."""
+    if isinstance(game, PositionalNotation):
+        return ".pgn"
+    known = isinstance(game, Go | Othello | Hex) or (isinstance(game, MNK) and game.k == 5)
+    return ".sgf" if known else ".moves"
+
+
+def new_file(game: Game, folder: Path) -> Path:
+    """A name for a record of `game` that no file in `folder` has."""
+    stem = f"{game.name.partition(':')[0]}-{time.strftime('%Y-%m-%d')}"
+    endings = ("", *(f"-{number}" for number in range(2, 1000)))
+    paths = (folder / f"{stem}{ending}{file_suffix(game)}" for ending in endings)
+    return next((path for path in paths if not path.exists()), folder / "")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 import envs
 from agents.files import find_agent, load_agent
+from agents.levels import levels, measured
 from arena import checkpoint, rating
 from arena.config import Config
 from arena.settings import load
@@ -28,6 +29,28 @@ def run_ratings(folder: Path) -> None:
         raise ValueError(f"{folder} has rated no agent yet")
     results = [rating.Result(*r) for r in found.state["results"]]
     console.print(rating_table(rating.estimate(results, anchors=dict(config.rating.anchors)), config.name))
+
+
+def show_levels(name: str) -> None:
+    """Print the levels of a game and how strong they were measured to be."""
+    game = envs.make(name)
+    measurement = measured().get(game.name)
+    table = Table(title=f"Levels of {game.name}")
+    for column in ("level", "name", "player", "Elo", "95%"):
+        table.add_column(column, justify="left" if column in ("name", "player") else "right")
+    for step in levels(game):
+        known = step.elo is not None
+        interval = f"{step.low:.0f} to {step.high:.0f}" if step.low < step.high else "fixed"
+        table.add_row(
+            str(step.number), step.name, step.player, f"{step.elo:.0f}" if known else "?", interval if known else ""
+        )
+    console = Console(emoji=False)
+    console.print(table)
+    if measurement is None:
+        console.print("Not measured on this board: the order is that of other games.", soft_wrap=True)
+    else:
+        games = f"{measurement['games']} games between neighbours"
+        console.print(f"{games}, {measurement['date']}: {measurement['command']}", soft_wrap=True, highlight=False)
 
 
 def games() -> None:

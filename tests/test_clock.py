@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arena.clock import Clock, Left, TimeControl
+import envs
+from agents.classic import AlphaBeta
+from agents.players import make_player, move_in_time
+from arena.clock import Clock, Clocks, Deadline, Left, TimeControl, parse
 
 SECONDS = st.floats(0.5, 3600)
 CONTROLS = st.one_of(
@@ -115,3 +119,103 @@ def test_whoever_keeps_to_the_budget_never_runs_out(control: TimeControl, late: 
         assert budget is not None
         move(side, time, budget + late * lag)
         assert not side.left.out
+
+
+@pytest.mark.parametrize(
+    "text", ["10", "", "x", "0s", "5m+", "5m+3s+2s", "0x30s", "-5m", "5m/0", "5m+3x", "10s/move+3x5s"]
+)
+def test_what_is_no_time_control_says_how_to_write_one(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write 10m, 10m\+3x30s"):
+        parse(text)
+
+
+def test_controls_as_people_write_them() -> None:
+    assert parse("1.5h") == TimeControl(main=5400)
+    assert parse("5m + 3s") == TimeControl(main=300, increment=3)
+    assert parse("10m+10m/25") == TimeControl(main=600, period=600, stones=25, periods=1)
+    assert parse("20s/move") == TimeControl(period=20, stones=1, periods=1)
+
+
+def test_both_clocks_of_a_game_and_back_to_what_was_kept() -> None:
+    time = Time()
+    both = Clocks(parse("1m+2x10s"), time)
+    kept = both.keep()
+    both.run(0)
+    time.seconds += 12.5
+    both.moved(0)
+    time.seconds += 7.5  # nobody's
+    both.run(1)
+    time.seconds += 61.0
+    both.charge()
+    assert (both.face(0), both.face(1)) == ("0:47", "9.0 x2")
+    assert both.used == [12.5, 61.0]
+    time.seconds += 19.0
+    assert both.out(1)
+    assert not both.out(0)
+    both.restore(kept)
+    assert both.face(1) == "1:00"
+    assert both.used == [0.0, 0.0]
+
+
+def test_without_a_control_clocks_count_and_never_press() -> None:
+    time = Time()
+    counting = Clocks(None, time)
+    counting.run(0)
+    time.seconds += 61.0
+    counting.charge()
+    assert counting.face(0) == "1:01"
+    assert not counting.out(0)
+    assert not counting.deadline(0)()
+
+
+def test_a_deadline_leaves_room_for_another_step_as_slow_as_the_slowest() -> None:
+    time = Time()
+    late = Deadline(10.0, time)
+    for step, over in (
+        (1.0, False),
+        (3.0, False),
+        (1.0, False),
+        (0.6, True),
+    ):  # the slowest step took 3: 5.6 + 4.5 > 10
+        time.seconds += step
+        assert late() is over
+
+
+class Ticking:
+    """Time that goes on by a hundredth of a second with every look at it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        self.seconds += 0.01
+        return self.seconds
+
+
+@pytest.mark.parametrize("spec", ["mcts:100000", "minimax:9", "clumsy:0:mcts:100000", "champion:100000"])
+def test_players_end_their_move_in_time(spec: str) -> None:
+    """Time goes on by a hundredth of a second with every look; none is left to look at after the end."""
+    game, now = envs.make("connect_four"), Ticking()
+    player, state = make_player(game, spec, seed=1), game.reset(1)
+    late = Deadline(0.5, now)
+    action = move_in_time(player, state[0], np.random.default_rng(1), late)
+    assert game.legal(state)[0, action]
+    assert now.seconds < 0.52
+
+
+def test_alpha_beta_without_hurry_is_the_search_at_full_depth() -> None:
+    game, rng = envs.make("connect_four"), np.random.default_rng(1)
+    states = game.step(game.reset(3), np.array([3, 2, 0]))
+    for state in states:
+        player = AlphaBeta(game, 4)
+        best = player.best(np.array([state]))[0]
+        assert best[player.move(state, rng, lambda: False)]
+
+
+def test_alpha_beta_that_is_stopped_keeps_what_it_has_found() -> None:
+    """X has three in column 4: one ply is enough to win."""
+    game = envs.make("connect_four")
+    state = game.reset(1)
+    for action in (3, 0, 3, 0, 3, 1):
+        state = game.step(state, np.array([action]))
+    assert AlphaBeta(game, 8).move(state[0], np.random.default_rng(1), lambda: True) == 3

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import Input, Static
 from typer.testing import CliRunner
 
 import envs
 from agents import players
 from arena import cli
-from arena.table import PERSON, choose, seat_names
-from arena.terminal import drawing, panel
+from arena.clock import Clocks, parse
+from arena.table import PERSON, Options, choose, seat_names
+from arena.terminal import drawing, jobs, panel
 from arena.terminal.app import PlayApp, play
 from arena.terminal.board import BoardView
 from arena.terminal.dialogs import Choice, Help
 from arena.terminal.pointing import labels, legal_moves
+from arena.terminal.review import ReviewScreen
+from envs import records
 
 TwoPeople = (PERSON, PERSON)
 Script = Callable[["Screen"], Awaitable[None]]
@@ -43,6 +48,11 @@ class Screen:
         await self.pilot.press(*keys)
         await self.pilot.pause()
 
+    async def enter(self, text: str) -> None:
+        """Type `text` into an empty line and send it off."""
+        self.app.screen.query_one(Input).value = text
+        await self.press("enter")
+
     async def click(self, point: int) -> None:
         """Click the middle of a point, by its flat index."""
         await self.pilot.click(BoardView, offset=self.app.board.centre(point))
@@ -62,7 +72,7 @@ class Screen:
 
     def text(self, widget: str) -> str:
         """What stands in a part of the panel."""
-        content: Any = self.app.query_one(widget, Static).content
+        content: Any = self.app.side.query_one(widget, Static).content
         return str(content)
 
     @property
@@ -72,12 +82,17 @@ class Screen:
 
 
 def drive(
-    game: str, names: tuple[str, str], script: Script, size: tuple[int, int] = (80, 24), pause: float = 0.0
+    game: str,
+    names: tuple[str, str],
+    script: Script,
+    size: tuple[int, int] = (80, 24),
+    pause: float = 0.0,
+    options: Options | None = None,
 ) -> PlayApp:
     """Run `script` in an application at a table with these players, ready to play."""
 
     async def run() -> PlayApp:
-        app = PlayApp(envs.make(game), names, np.random.default_rng(1), pause=pause)
+        app = PlayApp(envs.make(game), names, np.random.default_rng(1), options or Options(pause=pause))
         async with app.run_test(size=size) as pilot:
             screen = Screen(app, pilot)
             await screen.until(lambda: app.table)
@@ -192,7 +207,8 @@ def test_what_is_not_possible_is_answered() -> None:
         await screen.click(4)
         assert screen.text("#status") == "b2 is not possible here"
         await screen.press("m", "z", "9", "enter")
-        assert "'z9' is not a cell" in screen.text("#status")
+        assert "'z9' is not a cell" in screen.picture
+        await screen.press("escape")
         assert screen.moves == "b2"
 
     drive("tictactoe", TwoPeople, script)
@@ -254,7 +270,7 @@ def test_two_agents_are_watched_stopped_stepped_and_come_to_a_result() -> None:
         assert "waits" in screen.text("#status")
         await screen.press("u")
         assert table.actions == []
-        screen.app.pause = 0.0
+        screen.app.options = Options(pause=0.0)
         await screen.press("space")
         await screen.until(lambda: screen.over)
         assert "after" in screen.text("#status")
@@ -316,7 +332,7 @@ def test_an_agents_failure_is_a_message(agent: str, monkeypatch: pytest.MonkeyPa
 def test_an_unknown_player_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PlayApp, "run", lambda app: asyncio.run(app.run_async(headless=True)))
     with pytest.raises(ValueError, match="there is no player 'nobody'"):
-        play(envs.make("tictactoe"), (PERSON, "nobody"), np.random.default_rng(1), dark=True)
+        play(envs.make("tictactoe"), (PERSON, "nobody"), np.random.default_rng(1), Options())
 
 
 def test_without_a_terminal_play_is_line_by_line() -> None:
@@ -360,13 +376,13 @@ def test_help_and_light() -> None:
 
 def test_keys_that_mean_nothing_at_a_table_are_not_offered() -> None:
     async def shared(screen: Screen) -> None:
-        assert "Sides" not in screen.picture
+        assert "Ground" not in screen.picture
         assert "Pass" not in screen.picture
         assert "Step" not in screen.picture
 
     async def watched(screen: Screen) -> None:
         assert "Step" in screen.picture
-        assert "Resign" not in screen.picture
+        assert "Level" not in screen.picture
 
     drive("tictactoe", TwoPeople, shared)
     drive("go5", ("random", "random"), watched, pause=1000.0)
@@ -466,3 +482,250 @@ def test_a_search_that_is_stopped_answers_from_what_it_has() -> None:
     assert thought.view is not None
     assert thought.view.simulations < 500
     assert game.legal(game.reset(1))[0, thought.action]
+
+
+def test_a_game_is_written_to_a_file_and_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def script(screen: Screen) -> None:
+        await screen.press("w")
+        assert screen.text("#status") == "There is no move to write yet."
+        for point in (6, 8, 12):
+            await screen.click(point)
+        await screen.press("w", "enter")  # the name that is offered
+        assert "Written to go-" in screen.text("#status")
+        (path,) = tmp_path.glob("go-*.sgf")
+        await screen.press("w")
+        await screen.enter(str(path))
+        assert "choose another name" in screen.picture
+        await screen.press("escape", "u", "u")
+        assert screen.moves == "B4"
+        await screen.press("o")
+        await screen.enter(str(tmp_path / "no.sgf"))
+        assert "there is no file" in screen.picture
+        await screen.press("escape", "o")
+        await screen.enter(str(path))
+        assert screen.moves == "B4 D4 C3"
+        assert "3 moves of you - you are on the board." in " ".join(screen.text("#status").split())
+        await screen.press("p", "p")
+        assert "has won" in screen.text("#status")
+
+    drive("go5", TwoPeople, script)
+
+
+def test_a_file_on_the_command_line_is_opened_or_an_error_of_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "game.moves"
+    records.write(path, [records.GameRecord("connect_four", (3, 3, 2), players=("Ann", "Bob"))])
+
+    async def script(screen: Screen) -> None:
+        assert screen.moves == "4 4 3"
+        assert "Ann" in screen.text("#players")
+
+    drive("connect_four", TwoPeople, script, options=Options(record=path))
+    monkeypatch.setattr(PlayApp, "run", lambda app: asyncio.run(app.run_async(headless=True)))
+    with pytest.raises(ValueError, match="there is no file"):
+        play(envs.make("tictactoe"), TwoPeople, np.random.default_rng(1), Options(record=tmp_path / "x.txt"))
+
+
+def test_an_opponent_is_chosen_by_level_and_a_new_game_begins() -> None:
+    async def script(screen: Screen) -> None:
+        await screen.press("5", "l")
+        assert isinstance(screen.app.screen, Choice)
+        await screen.press("down", "enter")
+        await screen.until(lambda: "level:2" in screen.text("#players") and screen.moves == "")
+        await screen.press("4")
+        await screen.until(lambda: len(screen.moves) == 3)
+
+    drive("connect_four", TwoPeople, script)
+
+
+class Hand:
+    """A clock whose hand a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_flag_falls_and_undo_gives_the_time_back() -> None:
+    async def script(screen: Screen) -> None:
+        app, hand = screen.app, Hand()
+        app._at_table().clock.run(None)
+        app._at_table().clock.now = hand
+        app._begin(0)
+        hand.now = 50.0
+        await screen.press("4")  # 12 seconds are left
+        hand.now = 51.0
+        await screen.press("4")
+        hand.now = 60.5
+        app._tick()
+        assert "2.5" in screen.text("#players")
+        hand.now = 63.0
+        app._tick()
+        assert screen.text("#status") == "Orange has won on time after 2 moves."
+        await screen.press("3")
+        await screen.press("u", "u")
+        assert screen.moves == ""
+        assert "1:00" in screen.text("#players")
+
+    drive("connect_four", TwoPeople, script, options=Options(parse("1m+2s")))
+
+
+def test_agents_play_under_a_clock_and_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time goes on by a hundredth of a second with every look at it."""
+    looks = itertools.count()
+    monkeypatch.setattr("arena.terminal.app.Clock", lambda control: Clocks(control, lambda: next(looks) / 100))
+
+    async def script(screen: Screen) -> None:
+        await screen.until(lambda: screen.over)
+        assert screen.app._at_table().lost is None
+
+    drive("connect_four", ("mcts:100000", "minimax:9"), script, options=Options(parse("3s/move"), pause=0.0))
+
+
+def test_a_game_is_reviewed_step_by_step_and_played_on_from_its_mistake() -> None:
+    """O's first move loses."""
+
+    async def script(screen: Screen) -> None:
+        for point in (4, 3, 6, 2, 7, 8, 1):
+            await screen.click(point)
+        assert "X has won" in screen.text("#status")
+        await screen.press("v")
+        assert isinstance(screen.app.screen, ReviewScreen)
+        await screen.until(lambda: screen.app._review is not None and not screen.app._review.missing)
+        assert "a2??" in screen.picture
+        await screen.press("home")
+        assert "O: 1 ??" in screen.picture
+        await screen.press("down")
+        assert "2. O a2 ??" in screen.picture
+        assert "gives away" in screen.picture
+        assert "▲" in screen.picture
+        await screen.press("down", "left", "a")
+        assert "prefers" in screen.picture or "gives away" in screen.picture
+        await screen.press("p")
+        assert screen.moves == "b2"
+        await screen.click(6)
+        assert screen.moves == "b2 a1"
+        await screen.press("v", "escape")
+        assert screen.text("#status") == "X to move."
+
+    drive("tictactoe", TwoPeople, script)
+
+
+def test_a_record_is_opened_for_review(tmp_path: Path) -> None:
+    path = tmp_path / "game.sgf"
+    go = envs.make("go9")
+    records.write(path, [records.GameRecord(go.name, tuple(map(go.parse_action, ("E5", "C3", "G7"))))])
+
+    async def script(screen: Screen) -> None:
+        assert isinstance(screen.app.screen, ReviewScreen)
+        await screen.until(lambda: screen.app._review is not None and not screen.app._review.missing)
+        assert "score " in screen.picture  # the champion's network has a head for it
+        await screen.press("escape")
+
+    drive("go9", (PERSON, "champion:20"), script, options=Options(record=path, review=True))
+
+
+def test_the_curve_leaves_out_what_is_not_known() -> None:
+    assert panel.curve(np.array([-3.0, np.nan, 4.0]), 3).plain == "▁ █"
+
+
+def test_the_opponent_thinks_on_the_persons_time_if_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    thought: list[int] = []
+    monkeypatch.setattr(
+        "arena.terminal.jobs.ponder", lambda player, state, rng, stop: thought.append(int(state["ply"]))
+    )
+
+    async def script(screen: Screen) -> None:
+        await screen.press("4")
+        await screen.persons_turn()
+        await screen.until(lambda: 2 in thought)
+
+    drive("connect_four", (PERSON, "mcts:20"), script, options=Options(ponder=True))
+    played = set(thought)
+    thought.clear()
+    assert 0 in played
+
+    async def without(screen: Screen) -> None:
+        await screen.press("4")
+        await screen.persons_turn()
+        assert thought == []
+
+    drive("connect_four", (PERSON, "mcts:20"), without)
+
+
+def test_ground_shows_whose_points_will_be_and_are() -> None:
+    async def script(screen: Screen) -> None:
+        await screen.press("g")
+        assert "expected: " in screen.text("#players")
+        await screen.press("g")
+        assert "expected: " not in screen.text("#players")
+        await screen.click(40)
+        await screen.press("p", "p", "g")
+        assert screen.picture.count("■") >= 80  # the whole board is Black's but for the stone itself
+
+    async def nobody(screen: Screen) -> None:
+        await screen.press("g")
+        assert "Nobody here knows" in screen.text("#status")
+
+    drive("go9", TwoPeople, script, size=(120, 40))
+    drive("go5", TwoPeople, nobody)
+
+
+def test_chess_by_clicks_and_by_notation() -> None:
+    def square(name: str) -> int:
+        return (8 - int(name[1])) * 8 + "abcdefgh".index(name[0])
+
+    async def script(screen: Screen) -> None:
+        for name in ("e2", "e4", "d7", "d5", "e4", "d5"):
+            await screen.click(square(name))
+        assert " ".join(screen.app._at_table().names) == "e4 d5 exd5"
+        assert "taken ♟ : -, White +1" in screen.text("#players")
+        await screen.press("m")
+        await screen.enter("Qxd5")
+        await screen.press("m")
+        await screen.enter("Ke3")
+        assert "is no legal move" in screen.picture
+        await screen.press("escape", "m")
+        await screen.enter("Nc3")
+        assert "Qxd5" in screen.picture
+        assert "♛" in screen.picture
+
+    drive("chess", TwoPeople, script)
+
+
+def test_the_king_castles_and_a_pawn_chooses_what_it_becomes() -> None:
+    def square(name: str) -> int:
+        return (8 - int(name[1])) * 8 + "abcdefgh".index(name[0])
+
+    async def script(screen: Screen) -> None:
+        moves = screen.app.board.moves
+        assert square("g1") in moves.starting(square("e1"))
+        assert moves.at(square("f1"), square("h1"))  # the rook's own move, no castling
+        assert len(moves.at(square("g1"), square("h1"))) == 1
+        await screen.click(square("b7"))
+        await screen.click(square("b8"))
+        assert isinstance(screen.app.screen, Choice)
+        assert "b8=N" in screen.picture
+        await screen.press("escape")
+        await screen.click(square("b7"))
+        await screen.click(square("e1"))
+        await screen.click(square("g1"))
+        assert screen.app._at_table().names == ["O-O"]
+
+    drive("chess:fen=4k3/1P6/8/8/8/8/8/4K2R_w_K_-_0_1", TwoPeople, script)
+
+
+def test_only_a_network_that_knows_territory_is_asked_whose_points_will_be() -> None:
+    assert jobs.outlook_of(envs.make("go13"), TwoPeople) is None
+    assert jobs.outlook_of(envs.make("connect_four"), (PERSON, "champion")) is None
+    outlook = jobs.outlook_of(envs.make("go9"), ("mcts:10", PERSON))
+    assert outlook is not None
+    start = envs.make("go9").reset(1)
+    moved = envs.make("go9").step(start, np.array([40]))
+    assert outlook(moved)[0].mean() > -0.5  # for Black, though White is to move
+    assert abs(outlook(start)[1]) < 8

@@ -16,7 +16,6 @@ What is different: all moves considered are sensible ones (`agents/alphago/polic
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
@@ -224,7 +223,7 @@ class APVPlayer:
 
     def __call__(self, states: States, rng: np.random.Generator) -> NDArray[np.int64]:
         if len(states) == 1:
-            return np.array([self.move(states[0])])
+            return np.array([self.move(states[0], rng, lambda: False)])
         slots = np.arange(len(states))
         if self._batched is None or len(self._batched.states) < len(states):
             self._batched = self._search(len(states), self.simulations + 1)
@@ -233,14 +232,13 @@ class APVPlayer:
         self._batched.run()
         return self._batched.results(slots).choice
 
-    def move(self, state: np.void, *, seconds: float | None = None) -> int:
-        """The move in one position, thought about for `seconds` at most."""
-        start = time.monotonic()
+    def move(self, state: np.void, rng: np.random.Generator, stop: Callable[[], bool]) -> int:
+        """The move in one position, as good as it is once `stop` says so."""
         if self._single is None:
             self._single = self._search(1, 2 * self.simulations + 1)
         self._single.advance(0, state, self.simulations)
         per_game = min(self.leaves, max(1, self.simulations // 16))
-        self._single.run(per_game=per_game, stop=lambda: seconds is not None and time.monotonic() - start > seconds)
+        self._single.run(per_game=per_game, stop=stop)
         return int(self._single.results(np.array([0])).choice[0])
 
     def _search(self, slots: int, capacity: int) -> APVSearch:

@@ -11,9 +11,9 @@ import numpy as np
 
 from agents.alphago.search import APVPlayer
 from agents.insight import Insight, insight
-from agents.players import Forfeit, Player, SearchPlayer, looker, make_player
+from agents.players import Forfeit, Player, SearchPlayer, looker, make_player, move_in_time
 from agents.search import Search
-from arena.clock import Clock, TimeControl
+from arena.clock import Clock, Deadline, TimeControl
 from arena.gtp.board import Board
 from arena.gtp.protocol import GTPError
 from envs import States
@@ -80,7 +80,7 @@ class Seat:
         self.clocks = [Clock(control, self.now) for _ in range(2)]
         state = self.board.ready(self.board.to_play)
         if control.limited and isinstance(self.player, APVPlayer):
-            self.player.move(state[0], seconds=0.0)
+            self.player.move(state[0], self.rng, lambda: True)
         if control.limited and isinstance(self.player, SearchPlayer):
             for search in itertools.islice(self.player.steps(state[0], self.rng), WARM):
                 choice(search)
@@ -93,9 +93,9 @@ class Seat:
             return choice(search)
         clock.start()
         try:
-            if isinstance(player, APVPlayer):
-                return player.move(state[0], seconds=clock.budget())
-            return int(player(state, self.rng)[0])
+            budget = clock.budget()
+            late = (lambda: False) if budget is None else Deadline(budget, self.now)
+            return move_in_time(player, state[0], self.rng, late)
         except Forfeit as forfeit:
             if next(iter(forfeit.losses.values())).reason == "resignation":
                 return None

@@ -6,47 +6,35 @@ asked follows from the position alone (`_go_on`): an agent's move, else the anal
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 from textual import events, on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.widgets import Footer, Static
+from textual.containers import Horizontal
+from textual.widgets import Footer
 
-from agents.players import SearchPlayer
+from agents.levels import levels
+from agents.players import SearchPlayer, has_champion
+from arena.clock import Clocks
 from arena.look import View, line_text, percent
-from arena.table import PERSON, Table, Thought
+from arena.review import Review
+from arena.table import PERSON, Options, Seat, Table, Thought, new_file
 from arena.terminal import drawing, jobs, panel
 from arena.terminal.board import BoardView
-from arena.terminal.dialogs import Choice, Help, Typed
+from arena.terminal.dialogs import HELP, Choice, Help, Typed
 from arena.terminal.pointing import names_a_place
+from arena.terminal.review import ReviewScreen
+from arena.terminal.side import Side
 from arena.terminal.thinker import Answer, Thinker
-from envs import Game
+from envs import Game, TerritoryGame
+from envs.game import move_name, parse_move
 
 PATIENCE = 2.0  # seconds that leaving waits for a player that does not stop
-PAUSE = 0.7  # seconds a move takes at least where agents play each other
-
-HELP = """\
-Click a point to play there, or go there with the arrow keys and
-press Enter. Of pieces that move, first the piece, then its goal;
-Esc puts it back. The number of a column plays it.
-
-m  type a move, such as {example:<6}    p  pass; swap in Hex
-u  take back to your last turn    r  play again what was taken back
-h  hint: what a search would play
-a  analysis: the policy as heat, and of the best moves the chance
-   to win and visits, or ranks where there is little room; the
-   graph is the first side's chance over the game
-s  change sides                   x  resign (u takes it back)
-n  new game                       q  quit
-t  light or dark                  ?  this help
-
-Watching: Space stops and goes on, a full stop makes one move.
-A chance counts a draw as half. Filled stones move first."""
+TICK = 0.25  # seconds between two looks at the clock
 
 
 class PlayApp(App[None]):
@@ -54,91 +42,72 @@ class PlayApp(App[None]):
 
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal"), (110, "-wide")]  # noqa: RUF012  # textual declares it so
-    CSS = """
-    #page { layout: horizontal; height: 1fr; }
-    BoardView { width: 1fr; height: 1fr; }
-    #side { width: 35; height: 1fr; padding: 0 1; background: $surface; }
-    .-wide #side { width: 44; }
-    .-narrow #page { layout: vertical; }
-    .-narrow #side { width: 1fr; height: 9; }
-    #players, #status, #analysis, #graph { height: auto; }
-    #status { margin: 1 0; text-style: bold; }
-    #status.warning { color: $text-warning; }
-    .-narrow #status { margin: 0; }
-    #moves { height: 1fr; min-height: 2; }
-    #graph { margin-top: 1; }
-    Choice, Typed, Help { align: center middle; background: $background 40%; }
-    OptionList { width: 40; height: auto; max-height: 80%; border: round $primary; }
-    Typed Input { width: 44; border: round $primary; }
-    Help VerticalScroll { width: 72; max-width: 100%; height: auto; max-height: 100%; border: round $primary; padding: 0 1;
-                          background: $surface; }
-    Help Static { height: auto; }
-    """
+    CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "pause", "Stop/go"),
         Binding("full_stop", "step", "Step"),
         Binding("u", "undo", "Undo"),
-        Binding("r", "redo", "Redo"),
         Binding("h", "hint", "Hint"),
         Binding("a", "analysis", "Analysis"),
+        Binding("g", "ground", "Ground"),
         Binding("p", "elsewhere", "Pass"),
-        Binding("x", "resign", "Resign"),
-        Binding("s", "swap", "Sides"),
         Binding("n", "new", "New"),
+        Binding("v", "review", "Review"),
+        Binding("l", "opponent", "Level"),
+        Binding("r", "redo", "Redo", show=False),
+        Binding("x", "resign", "Resign", show=False),
+        Binding("s", "swap", "Sides", show=False),
         Binding("m", "type", "Move", show=False),
+        Binding("w", "save", "Write", show=False),
+        Binding("o", "open", "Open", show=False),
         Binding("t", "theme", "Theme", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("q,ctrl+c,ctrl+d", "quit", "Quit"),
+        Binding("q", "quit", "Quit"),
+        Binding("ctrl+c,ctrl+d", "quit", "Quit", show=False),
     ]
 
     def __init__(
-        self,
-        game: Game,
-        names: tuple[str, str],
-        rng: np.random.Generator,
-        *,
-        dark: bool = True,
-        pause: float = PAUSE,
+        self, game: Game, names: tuple[str, str], rng: np.random.Generator, options: Options | None = None
     ) -> None:
-        """`names` of the players as `sit` takes them; `pause` in seconds, see PAUSE."""
+        """`names` of the players as `sit` takes them."""
         super().__init__()
-        self.game, self.names, self.rng, self.pause = game, names, rng, pause
+        self.game, self.names, self.rng, self.options = game, names, rng, options or Options()
         self.table: Table | None = None
         self.failure: Exception | None = None  # why there is no table
-        self.theme = "textual-dark" if dark else "textual-light"
+        self.theme = "textual-dark" if self.options.dark else "textual-light"
         self._looker: SearchPlayer | None = None
-        self._analysing = self._paused = self._passes = False
+        self._outlook: jobs.Outlook | None = None
+        self._review: Review | None = None  # of the game as it was last reviewed
+        self._analysing = self._paused = self._passes = self._grounds = False
         self._view: View | None = None  # the newest look at a position ...
         self._view_ply = 0  # ... after so many moves
         self._view_by = ""
-        self._since: float | None = None  # the clock of the side to move runs from then
         self._message, self._warning = "", False
+        self._note = ""  # beneath the players
 
     def compose(self) -> ComposeResult:
-        with Horizontal(id="page"):
+        with Horizontal(classes="page"):
             yield BoardView(self.game)
-            with Vertical(id="side"):
-                yield Static(id="players", markup=False)
-                yield Static(id="status", markup=False)
-                yield Static(id="analysis", markup=False)
-                yield Static(id="graph", markup=False)
-                with VerticalScroll(id="scroll", can_focus=False):
-                    yield Static(id="moves", markup=False)
+            yield Side()
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
         self.thinker = Thinker(self.post_message)
         self.board.focus()
         self._say("Preparing: compiling the rules, loading the players. The first time takes a while.")
-        self.thinker.submit(jobs.prepare(self.game, self.names, self.rng))
-        self.set_interval(0.5, self._tick)
+        self.thinker.submit(jobs.prepare(self.game, self.names, self.rng, Clocks(self.options.control)))
+        self.set_interval(TICK, self._tick)
 
     def on_unmount(self) -> None:
         self.thinker.close(PATIENCE)
 
     @property
     def board(self) -> BoardView:
-        return self.query_one(BoardView)
+        return self.screen_stack[0].query_one(BoardView)
+
+    @property
+    def side(self) -> Side:
+        return self.screen_stack[0].query_one(Side)
 
     @property
     def look(self) -> drawing.Look:
@@ -151,11 +120,16 @@ class PlayApp(App[None]):
         if answer.ticket != self.thinker.ticket:
             return
         match answer.found:
-            case jobs.Prepared(table, looker):
-                self.table, self._looker = table, looker
+            case jobs.Prepared(table, looker, outlook):
+                self.table, self._looker, self._outlook = table, looker, outlook
                 self._passes = any(not names_a_place(self.game, a) for a in range(self.game.num_actions))
                 self._message = ""
-                self._go_on()
+                if self.options.record is None or self._opens(self.options.record):
+                    self._go_on()
+                if self.options.review and self.failure is None:
+                    self.action_review()
+            case jobs.Invited(seat):
+                self._invited(seat)
             case Exception() as error if self.table is None:
                 self.failure = error
                 self.exit()
@@ -168,12 +142,14 @@ class PlayApp(App[None]):
                 self._show()
             case jobs.Hint(view):
                 self._hinted(view)
+            case jobs.Reviewed(ply, view, score):
+                self._reviewed(ply, view, score)
 
     def _failed(self, error: Exception) -> None:
         """Tell that the player to move, or the analysis, has failed; the person decides how to go on."""
         table = self._at_table()
-        self._charge()
-        self._since, self._paused = None, not table.persons
+        table.clock.run(None)
+        self._paused = not table.persons
         who = table.seat.name if table.seat.player is not None else "the analysis"
         self._say(f"{who} has failed: {_one_line(error)}. Take back, begin anew or quit.", warning=True)
 
@@ -190,7 +166,7 @@ class PlayApp(App[None]):
         self._keep(view, "hint")
         self._go_on()
         self._say(
-            f"Hint: {self.game.action_name(best.action)}, {percent(best.value)} to win; line {line_text(self.game, view)}"
+            f"Hint: {self._move_name(best.action)}, {percent(best.value)} to win; line {line_text(self.game, view)}"
         )
         self._show(hint=True)
 
@@ -205,36 +181,42 @@ class PlayApp(App[None]):
     def _go_on(self) -> None:
         """Show the position and ask for what comes next."""
         table = self._at_table()
-        self._charge()
         agent = not table.over and table.seat.player is not None
-        self._since = None if table.over or (agent and self._paused) else time.monotonic()
+        table.clock.run(None if table.over or (agent and self._paused) else table.to_play)
         if agent and not self._paused:
-            self.thinker.submit(jobs.think(table, self.rng, pause=0.0 if table.persons else self.pause))
+            pause = 0.0 if table.persons else self.options.pause
+            self.thinker.submit(jobs.think(table, self.rng, pause=pause))
         elif self._analysing and not table.over and self._looker is not None:
             self.thinker.submit(jobs.analyse(table, self._looker, self.rng))
+        elif self.options.ponder and not table.over and (player := self._waiting()) is not None:
+            self.thinker.submit(jobs.think_ahead(table, player, self.rng))
         else:
             self.thinker.cancel()
         self._show()
         self.refresh_bindings()
 
+    def _waiting(self) -> SearchPlayer | None:
+        """The searching agent that waits for the person to move."""
+        table = self._at_table()
+        player = table.seats[1 - table.to_play].player
+        return player if table.seat.player is None and isinstance(player, SearchPlayer) else None
+
     def _play(self, action: int) -> None:
         table = self._at_table()
-        self._charge()
         table.play(action)
         self._message = ""
         self._go_on()
 
-    def _charge(self) -> None:
-        """Put the time since the last look at the clock down to the side to move."""
-        if self._since is not None and self.table is not None:
-            now = time.monotonic()
-            self.table.seconds[self.table.to_play] += now - self._since
-            self._since = now
-
     def _tick(self) -> None:
-        if self.table is not None and self._since is not None:
-            self._charge()
-            self._show_players(self.table)
+        """Look at the clocks; a flag that has fallen ends the game."""
+        table = self.table
+        if table is None or table.clock.running is None:
+            return
+        if table.out_of_time():
+            self._message = ""
+            self._go_on()
+        else:
+            self.side.show_players(panel.players(table, self.look, self._note))
 
     @on(BoardView.Chosen)
     def _chosen(self, message: BoardView.Chosen) -> None:
@@ -257,7 +239,7 @@ class PlayApp(App[None]):
         if len(actions) == 1:
             self._play(actions[0])
         elif actions:
-            names = [self.game.action_name(action) for action in actions]
+            names = [self._move_name(action) for action in actions]
             self.push_screen(
                 Choice("which move?", names), lambda chosen: None if chosen is None else self._play(actions[chosen])
             )
@@ -278,13 +260,17 @@ class PlayApp(App[None]):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hide the keys that mean nothing at this table."""
+        """Hide the keys that mean nothing at this table, and all of them under another screen."""
+        if len(self.screen_stack) > 1:
+            return action in ("quit", "theme")
         watching, shared = PERSON not in self.names, self.names == (PERSON, PERSON)
         if action in ("pause", "step"):
             return watching
+        if action == "ground":
+            return isinstance(self.game, TerritoryGame)
         if action == "elsewhere":
             return self._passes and not watching
-        if action in ("resign", "hint", "type"):
+        if action in ("resign", "hint", "type", "opponent"):
             return not watching
         return not (action == "swap" and (watching or shared))
 
@@ -304,11 +290,10 @@ class PlayApp(App[None]):
         """Change the table, or say why not; watching stops, so that the change can be looked at."""
         if self.table is None:
             return
-        self._charge()
         try:
             change(self.table)
         except ValueError as error:
-            self._say(f"{str(error).capitalize()}.", warning=True)
+            self._say(_sentence(error), warning=True)
             return
         self._paused = not self.table.persons
         self._message = ""
@@ -325,7 +310,7 @@ class PlayApp(App[None]):
 
     def _begin(self, chosen: int | None) -> None:
         if chosen == 0:
-            self._since, self._view, self._message = None, None, ""
+            self._view, self._message = None, ""
             self._at_table().new()
             self._go_on()
 
@@ -349,6 +334,29 @@ class PlayApp(App[None]):
         else:
             self._show()
 
+    def action_ground(self) -> None:
+        """Whose each point will be: shown, or not any more."""
+        if self.table is None:
+            return
+        if self._outlook is None and not self.table.over:
+            self._say("Nobody here knows whose points will be: it takes an agent with a territory head.", warning=True)
+            return
+        self._grounds = not self._grounds
+        self._show()
+
+    def _owners(self, table: Table) -> dict[int, float]:
+        """By point, who will own it (a network's guess, some milliseconds), or does where the game has ended."""
+        self._note = ""
+        if not self._grounds or not isinstance(self.game, TerritoryGame):
+            return {}
+        if self.game.terminal(table.state)[0]:
+            return dict(enumerate(self.game.ownership(table.state).ravel().astype(float).tolist()))
+        if self._outlook is None:
+            return {}
+        owners, score = self._outlook(table.state)
+        self._note = panel.expected(self.look, score)
+        return dict(enumerate(owners.ravel().tolist()))
+
     def action_elsewhere(self) -> None:
         """Pass, swap: moves without a place on the board."""
         elsewhere = self.board.moves.elsewhere
@@ -360,15 +368,108 @@ class PlayApp(App[None]):
     def action_type(self) -> None:
         playable = self._playable()
         if playable:
-            self.push_screen(Typed(self.game.action_name(playable[0])), self._typed)
+            example = f"a move, such as {self._move_name(playable[0])}"
+            self.push_screen(Typed("move", lambda text: self._play(self._parsed(text)), hint=example))
 
-    def _typed(self, text: str | None) -> None:
-        if not text or self.table is None:
+    def _parsed(self, text: str) -> int:
+        return parse_move(self.game, self._at_table().state[0], text)
+
+    def action_save(self) -> None:
+        """Ask for a file and write the game so far to it."""
+        table = self.table
+        if table is None:
             return
+        if not table.actions:
+            self._say("There is no move to write yet.", warning=True)
+            return
+
+        def save(text: str) -> None:
+            table.save(Path(text).expanduser())
+            self._say(f"Written to {text}.")
+
+        self.push_screen(Typed("write the game to: .sgf, .pgn, .moves", save, value=str(new_file(self.game, Path()))))
+
+    def action_open(self) -> None:
+        """Ask for a file and go on with the first game in it."""
+        if self.table is not None:
+            self.push_screen(Typed("open: .sgf, .pgn, .moves", self._open, hint="path of a game record"))
+
+    def _open(self, text: str) -> None:
+        table = self._at_table()
+        record = table.open(Path(text).expanduser())
+        self._view, self._message, self._paused = None, "", not table.persons
+        self._go_on()
+        who = " - ".join(filter(None, record.players))
+        self._say(f"{len(record.actions)} moves{f' of {who}' if who else ''} are on the board.")
+
+    def _opens(self, path: Path) -> bool:
+        """Open the game that the command line names; where that cannot be the application ends."""
         try:
-            self._play(self.game.parse_action(text))
+            self._open(str(path))
         except ValueError as error:
-            self._say(str(error), warning=True)
+            self.failure = error
+            self.exit()
+        return self.failure is None
+
+    def action_review(self) -> None:
+        """Step through the game and see its mistakes, found in the background."""
+        table = self.table
+        if table is None or self._looker is None:
+            return
+        if not table.actions:
+            self._say("There is no move to review yet.", warning=True)
+            return
+        if table.clock.control.limited and not table.over:
+            self._say("Not while the clocks run: review the game when it is over.", warning=True)
+            return
+        table.clock.run(None)
+        if self._review is None or self._review.actions != table.actions:
+            self._review = Review(self.game, table.states, table.actions)
+        self.thinker.submit(jobs.review(self._review, self._looker, self._outlook, self.rng))
+        self.push_screen(ReviewScreen(table, self._review, lambda: self.look), self._after_review)
+
+    def _reviewed(self, ply: int, view: View, score: float | None) -> None:
+        if self._review is not None and isinstance(self.screen, ReviewScreen):
+            self._review.see(ply, view)
+            if score is not None:
+                self._review.scores[ply] = score
+            self.screen.show()
+
+    def _after_review(self, ply: int | None) -> None:
+        """Back to the table, or on from the position after `ply` moves."""
+        table = self._at_table()
+        if self._review is not None:
+            table.values |= self._review.values
+        if ply is not None:
+            table.rewind(ply)
+        self._paused, self._message = not table.persons, ""
+        self._go_on()
+
+    def action_opponent(self) -> None:
+        """Choose whom to play against, by strength."""
+        if self.table is None:
+            return
+        steps = levels(self.game)
+        answers = [f"{step.number} {step.name:<13}{step.strength}" for step in steps]
+        specs = [f"level:{step.number}" for step in steps]
+        if has_champion(self.game):
+            answers, specs = [*answers, "champion"], [*specs, "champion"]
+        answers, specs = [*answers, "a person: two at one board"], [*specs, PERSON]
+        self.push_screen(
+            Choice("whom to play? a new game begins", answers),
+            lambda chosen: None if chosen is None else self._invite(specs[chosen]),
+        )
+
+    def _invite(self, spec: str) -> None:
+        self._at_table().clock.run(None)
+        self._say(f"{spec} is coming ...")
+        self.thinker.submit(jobs.invite(self.game, spec, self.rng))
+
+    def _invited(self, seat: Seat) -> None:
+        table = self._at_table()
+        table.invite(seat)
+        self.names = (table.seats[0].name, table.seats[1].name)
+        self._begin(0)
 
     def action_pause(self) -> None:
         """Watching: stop, or go on."""
@@ -392,7 +493,7 @@ class PlayApp(App[None]):
 
     def action_help(self) -> None:
         start = self.game.reset(1)
-        example = self.game.action_name(int(np.flatnonzero(self.game.legal(start)[0])[0]))
+        example = move_name(self.game, start[0], int(np.flatnonzero(self.game.legal(start)[0])[0]))
         self.push_screen(Help(HELP.format(example=example)))
 
     # What is on the screen
@@ -402,42 +503,31 @@ class PlayApp(App[None]):
         self._show_status()
 
     def _show(self, *, hint: bool = False) -> None:
-        table = self._at_table()
+        table, side = self._at_table(), self.side
         current = self._view if self._view_ply == len(table.actions) else None
+        owners = self._owners(table)
         self.board.show(
             table.state,
             playable=not table.over and table.seat.player is None,
             view=current if self._analysing or hint else None,
+            owners=owners,
         )
-        self._show_players(table)
+        side.show_players(panel.players(table, self.look, self._note))
         self._show_status()
-        moves = self.query_one("#moves", Static)
-        moves.update(panel.moves(table))
-        self.query_one("#scroll").scroll_end(animate=False)
+        side.show_moves(panel.moves(table.names), len(table.actions) // 2)
         self._show_analysis(table)
 
     def _show_analysis(self, table: Table) -> None:
-        analysis, graph = self.query_one("#analysis", Static), self.query_one("#graph", Static)
-        analysis.display = graph.display = self._analysing
         if not self._analysing:
+            self.side.show_analysis(None, None)
             return
-        width = analysis.size.width or 33
-        most = 9 if self.size.height >= 32 else 4
-        look = self.look
+        width, most = self.side.width, 9 if self.size.height >= 32 else 4
         shown = self._view if not table.over or self._view_ply < len(table.actions) else None
-        if shown is None and table.over:
-            analysis.update("")
-        else:
-            analysis.update(panel.analysis(self.game, shown, self._view_by, width, most))
-        graph.update(panel.graph(table.values, len(table.actions), look, width))
-
-    def _show_players(self, table: Table) -> None:
-        self.query_one("#players", Static).update(panel.players(table, self.look))
+        text = panel.analysis(self.game, shown, self._view_by, width, most) if shown or not table.over else None
+        self.side.show_analysis(text, panel.graph(table.values, len(table.actions), self.look, width))
 
     def _show_status(self) -> None:
-        status = self.query_one("#status", Static)
-        status.set_class(bool(self._message) and self._warning, "warning")
-        status.update(self._message or self._standing())
+        self.side.show_status(self._message or self._standing(), warning=bool(self._message) and self._warning)
 
     def _standing(self) -> str:
         """What the game waits for, or how it ended."""
@@ -457,7 +547,10 @@ class PlayApp(App[None]):
         )
 
     def _words(self) -> str:
-        return " or ".join(self.game.action_name(action) for action in self.board.moves.elsewhere)
+        return " or ".join(self._move_name(action) for action in self.board.moves.elsewhere)
+
+    def _move_name(self, action: int) -> str:
+        return move_name(self.game, self._at_table().state[0], action)
 
     def _at_table(self) -> Table:
         assert self.table is not None
@@ -469,9 +562,14 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def play(game: Game, names: tuple[str, str], rng: np.random.Generator, *, dark: bool) -> None:
-    """Play on the full screen until the person leaves. ValueError for a player who cannot sit down."""
-    app = PlayApp(game, names, rng, dark=dark)
+def _sentence(error: Exception) -> str:
+    text = _one_line(error)
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."
+
+
+def play(game: Game, names: tuple[str, str], rng: np.random.Generator, options: Options) -> None:
+    """Play on the full screen until the person leaves. ValueError for a player who cannot sit down, a file that is no game."""
+    app = PlayApp(game, names, rng, options)
     app.run()
     if app.failure is not None:
         raise ValueError(_one_line(app.failure)) from app.failure

@@ -55,6 +55,7 @@ class BoardView(Widget, can_focus=True):
         self.moves = Moves((), (), 0)
         self._state: States | None = None
         self._marks: Marks = ({}, {})
+        self._owners: Mapping[int, float] = {}
         self._cursor: int | None = None
         self._taken: int | None = None  # the stone taken up
         self._picture: list[Strip] | None = None  # None: to be drawn anew
@@ -65,8 +66,19 @@ class BoardView(Widget, can_focus=True):
         """False where the position is shown as text, and moves are named instead of pointed at."""
         return not isinstance(self.game, ForeignGame)
 
-    def show(self, state: States, *, playable: bool, view: View | None) -> None:
-        """Show the position `state` [1], with what a search sees in it; `playable` where a person is to move."""
+    def show(
+        self,
+        state: States,
+        *,
+        playable: bool,
+        view: View | None = None,
+        notes: Mapping[int, tuple[str, ...]] | None = None,
+        owners: Mapping[int, float] | None = None,
+    ) -> None:
+        """Show the position `state` [1], with what a search sees in it, `notes` by point over that, and whose points will be.
+
+        `playable` where a person is to move.
+        """
         if self._state is None:
             self._names = labels(self.game)
         if self._state is None or self._state.tobytes() != state.tobytes():
@@ -74,7 +86,9 @@ class BoardView(Widget, can_focus=True):
         self._state = state
         moves = legal_moves(self.game, state)
         self.moves = moves if playable else Moves((), (), 0)
-        self._marks = marks(view, moves.targets) if view else ({}, {})
+        heat, seen = marks(view, moves.targets) if view else ({}, {})
+        self._marks = heat, {**seen, **(notes or {})}
+        self._owners = owners or {}
         self._redraw()
 
     def geometry(self) -> Geometry | None:
@@ -186,6 +200,7 @@ class BoardView(Widget, can_focus=True):
             dots=self._dots(state),
             heat=heat,
             notes=notes,
+            owners=self._owners,
         )
 
     def _dots(self, state: States) -> list[int]:

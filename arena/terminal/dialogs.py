@@ -1,16 +1,37 @@
-"""Small windows over the board: a choice, a typed move, the help."""
+"""Small windows over the board: a choice, a line to type, the help."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
+
+HELP = """\
+Click a point to play there, or go there with the arrow keys and
+press Enter. Of pieces that move, first the piece, then its goal;
+Esc puts it back. The number of a column plays it.
+
+m  type a move, such as {example:<6}    p  pass; swap in Hex
+u  take back to your last turn    r  play again what was taken back
+h  hint: what a search would play
+a  analysis: the policy as heat, and of the best moves the chance
+   to win and visits, or ranks where there is little room; the
+   graph is the first side's chance over the game
+g  Go: whose each point will be, and the score to be expected
+v  review: step through the game, its mistakes marked (?!, ?, ??)
+l  another opponent, by level     s  change sides
+x  resign (u takes it back)       n  new game
+w  write the game to a file       o  open one
+t  light or dark                  q  quit
+
+Watching: Space stops and goes on, a full stop makes one move.
+A chance counts a draw as half. Filled stones move first."""
 
 
 class Choice(ModalScreen[int | None]):
@@ -33,22 +54,31 @@ class Choice(ModalScreen[int | None]):
 
 
 class Typed(ModalScreen[str | None]):
-    """Asks for a move in the game's notation."""
+    """Asks for a line of text, until `accept` takes one: its ValueError is shown, and the line can be mended."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "Back")]
 
-    def __init__(self, example: str) -> None:
+    def __init__(self, title: str, accept: Callable[[str], object], *, hint: str = "", value: str = "") -> None:
         super().__init__()
-        self._example = example
+        self._title, self._accept, self._hint, self._value = title, accept, hint, value
 
     def compose(self) -> ComposeResult:
-        line = Input(placeholder=f"a move, such as {self._example}")
-        line.border_title = "move"
-        yield line
+        with Vertical():
+            line = Input(self._value, placeholder=self._hint, select_on_focus=False)
+            line.border_title = self._title
+            yield line
+            yield Static(markup=False)
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
+        if not event.value.strip():
+            return
+        try:
+            self._accept(event.value.strip())
+        except ValueError as error:
+            self.query_one(Static).update(str(error))
+        else:
+            self.dismiss(event.value)
 
 
 class Help(ModalScreen[None]):

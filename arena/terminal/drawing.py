@@ -25,6 +25,7 @@ from textual.strip import Strip
 
 from envs import Game
 from envs.adapters.foreign import ForeignGame
+from envs.chess_game import Chess
 from envs.connect_four import ConnectFour
 from envs.go import Go
 from envs.hex import Hex
@@ -34,9 +35,11 @@ from envs.tictactoe import TicTacToe
 
 Shape = Literal["disc", "ring", "cross"]
 GLYPHS: dict[Shape, str] = {"disc": "●", "ring": "○", "cross": "X"}
+PIECES = "♟♞♝♜♛♚"  # of chess, in the order of their codes
 SMALL = {"crossings": 2, "cells": 2, "rhombus": 4}  # width of cells without room for a hole
 CURSOR = "#009E73"  # bluish green of the same palette
 SIZES = ((12, 6), (10, 5), (8, 4), (6, 3), (4, 2), (2, 1))  # of a cell, in characters
+PIECE_SIZES = ((11, 5), (7, 3), (5, 2), (3, 1))  # a figure stands in the middle
 
 
 class Look(NamedTuple):
@@ -50,6 +53,7 @@ class Look(NamedTuple):
     ink: str  # lines and dots
     other_ground: str  # of every second cell
     holes: str = ""  # colour of an empty cell's hole, "" for none
+    pieces: bool = False  # of several kinds, shown by figures on discs
     heat: str = "#CC79A7"  # of the likeliest points: reddish purple, which is neither side's
 
 
@@ -71,6 +75,12 @@ def look(game: Game, *, dark: bool) -> Look:
             "#D7EBDD",
             other,
             heat="#F0E442",
+        )
+    if isinstance(game, Chess):
+        light, other = ("#8A7B66", "#5F5444") if dark else ("#D9C9AE", "#B79F7C")
+        return Look(
+            *("cells", ("White", "Black"), ("ring", "disc"), ("#FFFFFF", "#101010"), light, "#101010", other),
+            pieces=True,
         )
     blue, orange = ("#56B4E9", "#F0A800") if dark else ("#0064A8", "#B84F00")
     ground, ink, other, hole = (
@@ -102,6 +112,7 @@ class Scene:
     notes: Mapping[int, tuple[str, ...]] = field(
         default_factory=dict
     )  # point -> lines, the first alone where room is short
+    owners: Mapping[int, float] = field(default_factory=dict)  # point -> 1 surely the first side's, -1 the second's
 
 
 class Geometry(NamedTuple):
@@ -137,7 +148,7 @@ class Geometry(NamedTuple):
 def fit(board: tuple[int, int], look: Look, named_rows: bool, room: tuple[int, int]) -> Geometry | None:
     """The largest picture of a `board` of H, W cells that `room`, characters across and down, holds; None if none does."""
     slanted = look.kind == "rhombus"
-    for width, height in SIZES:
+    for width, height in PIECE_SIZES if look.pieces else SIZES:
         left, top, slant = (4, 2, width // 2) if slanted else (3 * named_rows, 1, 0)
         geometry = Geometry(*board, width, height, left, top, slant)
         if geometry.size[0] <= room[0] and geometry.size[1] <= room[1]:
@@ -157,6 +168,9 @@ def draw(
         _draw_ground(canvas, scene, look, geometry, point)
     for point in range(scene.stones.size):  # stones reach into the cells around them
         _draw_point(canvas, scene, look, geometry, point)
+    for point, owner in scene.owners.items():
+        if point not in scene.notes:
+            _draw_owner(canvas, scene, look, geometry, point, owner)
     for point, lines in scene.notes.items():
         _draw_note(canvas, look, geometry, point, lines)
     return canvas.strips()
@@ -292,7 +306,10 @@ def _draw_point(canvas: Canvas, scene: Scene, look: Look, geometry: Geometry, po
     stone = int(scene.stones.flat[point])
     if stone:
         side = 0 if stone > 0 else 1
-        _draw_stone(canvas, geometry, look, point, look.shapes[side], look.stones[side])
+        if look.pieces:
+            _draw_piece(canvas, geometry, point, PIECES[abs(stone) - 1], look.stones[side])
+        else:
+            _draw_stone(canvas, geometry, look, point, look.shapes[side], look.stones[side])
         if point == scene.last:
             _mark_last(canvas, look, geometry, point, side)
     elif look.holes and w > SMALL[look.kind] and point not in scene.heat and point != scene.cursor:
@@ -301,7 +318,7 @@ def _draw_point(canvas: Canvas, scene: Scene, look: Look, geometry: Geometry, po
         canvas.write(*middle, "·", look.ink)
     if point in scene.dots:
         canvas.write(*middle, "x" if stone else "•", contrast(canvas.ground(*middle)))
-    if point == scene.cursor and w == 2:
+    if point == scene.cursor and h == 1:
         canvas.write(middle[0] - 1, middle[1], "[", contrast(canvas.ground(*middle)))
         canvas.write(middle[0] + 1, middle[1], "]", contrast(canvas.ground(*middle)))
 
@@ -316,12 +333,28 @@ def _draw_stone(canvas: Canvas, geometry: Geometry, look: Look, point: int, shap
         canvas.stamp(shape, (x + w / 2, 2 * y + h), w / 2 - (0.2 if w == 4 else 0.8), colour)
 
 
+def _draw_piece(canvas: Canvas, geometry: Geometry, point: int, figure: str, colour: str) -> None:
+    """A figure on a disc of its side, so that sides are told apart whatever the font makes of the figures."""
+    (x, y), (w, h) = geometry.corner(point), (geometry.width, geometry.height)
+    middle = (x + w // 2, y + h // 2)
+    if h == 2:  # three half lines
+        canvas.write(x + 1, y, "▄" * (w - 2), colour)
+    if h <= 2:
+        canvas.fill(x + 1, middle[1], w - 2, 1, colour)
+    else:
+        canvas.stamp("disc", (x + w / 2, 2 * y + h), h - 0.4, colour)
+    canvas.write(*middle, figure, contrast(colour))
+
+
 def _mark_last(canvas: Canvas, look: Look, geometry: Geometry, point: int, side: int) -> None:
     """Parentheses where cells are small, a dot in the stone where they are not."""
     (x, y), (w, h) = geometry.corner(point), (geometry.width, geometry.height)
     if w == 2:
         canvas.write(x, y, "(", look.stones[side])
         canvas.write(x + 2, y, ")", look.stones[side])
+    elif look.pieces:  # brackets: the figure needs the middle
+        canvas.write(x, y + h // 2, "▐", CURSOR)
+        canvas.write(x + w - 1, y + h // 2, "▌", CURSOR)
     elif look.kind == "crossings":
         canvas.write(x + w // 2, y + h // 2, "◆", contrast(canvas.ground(x + w // 2, y + h // 2)))
     else:
@@ -371,10 +404,24 @@ def stars(rows: int, columns: int) -> frozenset[int]:
     return frozenset(y * columns + x for y, x in points)
 
 
+def _draw_owner(canvas: Canvas, scene: Scene, look: Look, geometry: Geometry, point: int, owner: float) -> None:
+    """A square of the side that will own the point, the surer the larger; on stones only where these are lost."""
+    side, sure = (0 if owner > 0 else 1), abs(owner)
+    if sure < 0.25 or scene.stones.flat[point] * owner > 0:
+        return
+    x, y = geometry.corner(point)
+    across = 1 if geometry.width == 2 else min(1 + 2 * round(sure * (geometry.width / 4 - 0.5)), geometry.width - 1)
+    left = x + geometry.width // 2 - across // 2
+    if across == 1 and sure < 0.6:
+        canvas.write(left, y + geometry.height // 2, "▪", look.stones[side])
+    else:
+        canvas.write(left, y + geometry.height // 2, "■" * across, look.stones[side])
+
+
 def _draw_note(canvas: Canvas, look: Look, geometry: Geometry, point: int, lines: tuple[str, ...]) -> None:
     """Rank, chance and visits, as many of them as the cell has room for."""
     (x, y), (w, h) = geometry.corner(point), (geometry.width, geometry.height)
-    if w == 2:
+    if h == 1:
         shown, top = lines[:1], y
     elif w == 4 and look.kind == "crossings":  # stones reach into the other line
         shown, top = lines[1:2], y + h // 2

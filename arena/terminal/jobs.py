@@ -10,17 +10,38 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agents.players import SearchPlayer
+from agents.insight import Insight, insight
+from agents.players import SearchPlayer, has_champion, make_player
+from agents.pondering import ponder
+from arena.clock import Clocks
 from arena.look import View, deepening, report
-from arena.table import Table, choose, hint_player, sit
+from arena.review import Review, searches
+from arena.table import PERSON, Seat, Table, choose, hint_player, sit
 from arena.terminal.pointing import legal_moves
 from arena.terminal.thinker import Job
-from envs import Game
+from envs import Game, States
+from envs.go import Go
 
 ANALYSIS_NODES = 20_000  # an analysis stops growing there ...
 ANALYSIS_EDGES = 2_000_000  # ... or there, where a position has many moves: 24 bytes each
+PONDER = 60.0  # seconds that a player thinks ahead at most: a window may be left open for hours
 REPORTS = 0.4  # seconds between two looks at an analysis
+
+
+class Outlook:
+    """Whose each point will be and by how much the game will be won, asked of a network."""
+
+    def __init__(self, network: Insight) -> None:
+        self._network = network
+
+    def __call__(self, state: States) -> tuple[NDArray[np.float32], float]:
+        """In `state` [1], for the first side: [H, W] from 1, its own, to -1, the other's; points ahead, komi counted."""
+        said, sign = self._network(state), np.float32(1 - 2 * int(state["to_play"][0]))
+        assert said.ownership is not None
+        assert said.leads is not None
+        return said.ownership[0] * sign, float(said.leads[0] * sign)
 
 
 class Prepared(NamedTuple):
@@ -28,6 +49,7 @@ class Prepared(NamedTuple):
 
     table: Table
     looker: SearchPlayer  # of hints and analyses
+    outlook: Outlook | None  # of ownership and score
 
 
 class Seen(NamedTuple):
@@ -42,31 +64,78 @@ class Hint(NamedTuple):
     view: View
 
 
-def prepare(game: Game, names: tuple[str, str], rng: np.random.Generator) -> Job:
+class Invited(NamedTuple):
+    """A player is ready to sit down."""
+
+    seat: Seat
+
+
+class Reviewed(NamedTuple):
+    """What was found out about a position of a game that is reviewed."""
+
+    ply: int
+    view: View
+    score: float | None  # points that the first side is ahead by, where a network knows
+
+
+def outlook_of(game: Game, players: tuple[str, str]) -> Outlook | None:
+    """What the network of the first of `players` that knows territory expects, or the champion's; None where none does."""
+    if not isinstance(game, Go):
+        return None
+    for spec in (*players, *(["champion"] if has_champion(game) else [])):
+        known = None if spec == PERSON else insight(game, spec)
+        if known is not None and known.sees_territory:
+            return Outlook(known)
+    return None
+
+
+def prepare(game: Game, names: tuple[str, str], rng: np.random.Generator, clock: Clocks) -> Job:
     """Seat the players and run everything once, so that it is compiled: `Prepared`."""
 
     def job(stop: Callable[[], bool]) -> Iterator[object]:
-        table = sit(game, names, rng)
+        table = sit(game, names, rng, clock)
         looker = hint_player(game, table.seats, seed=0)
         game.show(table.state[0])
         legal_moves(game, table.state)
         looker.search(table.state[0], rng, stop=lambda: True)
-        yield Prepared(table, looker)
+        yield Prepared(table, looker, outlook_of(game, names))
+
+    return job
+
+
+def invite(game: Game, spec: str, rng: np.random.Generator) -> Job:
+    """Make the player `spec`, PERSON for people: `Invited`."""
+
+    def job(stop: Callable[[], bool]) -> Iterator[object]:
+        player = None if spec == PERSON else make_player(game, spec, seed=int(rng.integers(2**32)))
+        yield Invited(Seat(spec, player))
 
     return job
 
 
 def think(table: Table, rng: np.random.Generator, *, pause: float) -> Job:
-    """The move of the agent whose turn it is, after `pause` seconds at the soonest: `Thought`."""
-    state, player = table.state, table.seat.player
+    """The move of the agent whose turn it is, after `pause` seconds at the soonest and before its time is up: `Thought`."""
+    state, player, late = table.state, table.seat.player, table.clock.deadline(table.to_play)
 
     def job(stop: Callable[[], bool]) -> Iterator[object]:
         start = time.monotonic()
         assert player is not None
-        thought = choose(player, state, rng, stop)
-        while time.monotonic() - start < pause and not stop():
+        thought = choose(player, state, rng, lambda: stop() or late())
+        while time.monotonic() - start < pause and not stop() and not late():
             time.sleep(0.02)
         yield thought
+
+    return job
+
+
+def think_ahead(table: Table, player: SearchPlayer, rng: np.random.Generator) -> Job:
+    """Let `player` use the time of the person whose turn it is, for a while; there is nothing to tell."""
+    state = table.state
+
+    def job(stop: Callable[[], bool]) -> Iterator[object]:
+        until = time.monotonic() + PONDER
+        ponder(player, state[0], rng, lambda: stop() or time.monotonic() > until)
+        yield from ()
 
     return job
 
@@ -88,5 +157,15 @@ def hint(table: Table, looker: SearchPlayer, rng: np.random.Generator) -> Job:
 
     def job(stop: Callable[[], bool]) -> Iterator[object]:
         yield Hint(report(looker.search(state[0], rng, stop=stop)))
+
+    return job
+
+
+def review(game: Review, looker: SearchPlayer, outlook: Outlook | None, rng: np.random.Generator) -> Job:
+    """Search every position of a game that is not known yet: `Reviewed`, again and again."""
+
+    def job(stop: Callable[[], bool]) -> Iterator[object]:
+        for ply, view in searches(game, looker, rng, stop):
+            yield Reviewed(ply, view, outlook(game.states[ply])[1] if outlook else None)
 
     return job

@@ -3,51 +3,53 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from arena.look import View, candidate_table, line_text, percent
 from arena.table import Table
-from arena.terminal.drawing import GLYPHS, Look
-from envs import Game
+from arena.terminal.drawing import GLYPHS, PIECES, Look
+from envs import Game, States
 from envs.breakthrough import Breakthrough
+from envs.chess_game import REASONS, Chess
 from envs.go import Go
 from envs.hex import Hex
 from envs.othello import Othello
 
+WORTH = (1, 3, 3, 5, 9, 0)  # of chess pieces, in pawns
 BARS = " ▁▂▃▄▅▆▇█"
 GRAPH_HEIGHT = 3  # lines
 
 
-def players(table: Table, look: Look) -> Text:
-    """A line a side: whose turn, stone, time thought, who; then what the game counts."""
+def players(table: Table, look: Look, note: str = "") -> Text:
+    """A line a side: whose turn, stone, clock, who; then what the game counts, and a `note`."""
     lines = []
-    for side, seat in enumerate(table.seats):
+    for side in (0, 1):
         turn = "▶" if not table.over and side == table.to_play else "★" if table.winner == side else " "
         line = Text(f"{turn} {GLYPHS[look.shapes[side]] if side == 0 else hollow(look)} {look.names[side]:<7}")
-        line.append(f"{clock(table.seconds[side]):>5} ", "dim")
-        line.append("you" if seat.player is None and len(table.persons) == 1 else seat.name, "bold")
+        line.append(f"{table.clock.face(side):>5} ", "" if table.clock.control.limited else "dim")
+        line.append(_who(table, side), "bold")
         lines.append(line)
     text = Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
-    note = counts(table, look)
-    return text.append(f"\n{note}", "dim") if note else text
+    for words in filter(None, (counts(table, look), note)):
+        text.append(f"\n{words}", "dim")
+    return text
+
+
+def _who(table: Table, side: int) -> str:
+    if table.players is not None:
+        return table.players[side] or "unknown"
+    seat = table.seats[side]
+    return "you" if seat.player is None and len(table.persons) == 1 else seat.name
 
 
 def hollow(look: Look) -> str:
     """The second side's stone as a character: an outline also where the board shows a white disc."""
-    return GLYPHS[look.shapes[1]] if look.shapes[1] != "disc" else GLYPHS["ring"]
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds.
-
-    >>> clock(75.9)
-    '1:15'
-    """
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    return GLYPHS["ring"] if look.shapes == ("disc", "disc") else GLYPHS[look.shapes[1]]
 
 
 def counts(table: Table, look: Look) -> str:
@@ -59,34 +61,57 @@ def counts(table: Table, look: Look) -> str:
     if isinstance(game, Othello | Breakthrough):
         board = game.board(state)
         return f"on the board {(board > 0).sum()} : {(board < 0).sum()}"
+    if isinstance(game, Chess):
+        return captured(game, state)
     if isinstance(game, Hex):
         return f"{look.names[0]} joins top and bottom"
     return ""
 
 
+def captured(game: Chess, state: States) -> str:
+    """The pieces that each side has taken, as far as promotions do not hide them, and who is ahead by how many pawns' worth."""
+    start, now = game.board(game.reset(1)).ravel(), game.board(state).ravel()
+    taken, ahead = [], 0
+    for sign in (-1, 1):  # White takes black pieces
+        missing = [max(0, (start == sign * code).sum() - (now == sign * code).sum()) for code in range(1, 7)]
+        taken.append("".join(PIECES[code] * count for code, count in reversed(list(enumerate(missing)))))
+        ahead -= sign * sum(worth * (now == sign * code).sum() for code, worth in enumerate(WORTH, 1))
+    lead = "" if ahead == 0 else f", {game.sides[0] if ahead < 0 else game.sides[1]} +{abs(ahead)}"
+    return f"taken {taken[0] or '-'} : {taken[1] or '-'}{lead}"
+
+
+def expected(look: Look, score: float) -> str:
+    """What a network expects the first side's `score` to be."""
+    return f"expected: {look.names[0 if score > 0 else 1]} by {abs(score):.1f}"
+
+
 def verdict(table: Table, look: Look) -> str:
     """How the game ended."""
     moves = f"after {len(table.actions)} moves"
+    if isinstance(table.game, Chess) and (reason := REASONS[int(table.state["status"][0])]):
+        moves += f": {reason}"
     if table.winner is None:
         return f"A draw {moves}."
     name = look.names[table.winner]
-    if table.resigned is not None:
-        return f"{name} has won by resignation {moves}."
+    if table.lost is not None:
+        return f"{name} has won {'by resignation' if table.lost.reason == 'resignation' else 'on time'} {moves}."
     if isinstance(table.game, Go):
         return f"{name} has won by {abs(float(table.game.score(table.state)[0])):g} points {moves}."
     return f"{name} has won {moves}."
 
 
-def moves(table: Table) -> Text:
-    """The game so far, two moves a line, the newest marked."""
-    names = [table.game.action_name(action) for action in table.actions]
-    width = max(map(len, names), default=0) + 2
+def moves(names: Sequence[str], marks: Mapping[int, str] | None = None, ply: int | None = None) -> Text:
+    """The game, two moves a line, with `marks` by ply behind them; the last of the first `ply` moves is shown in reverse."""
+    marks = marks or {}
+    shown = [name + marks.get(i, "") for i, name in enumerate(names)]
+    newest = (len(names) if ply is None else ply) - 1
+    width = max(map(len, shown), default=0) + 2
     text = Text()
     for number in range(0, len(names), 2):
         text.append(f"{number // 2 + 1:>3}. ", "dim")
-        for ply in range(number, min(number + 2, len(names))):
-            text.append(names[ply], "reverse" if ply == len(names) - 1 else "")
-            text.append(" " * (width - len(names[ply])))
+        for i in range(number, min(number + 2, len(names))):
+            style = "reverse" if i == newest else "bold" if i in marks else ""
+            text.append(shown[i], style).append(" " * (width - len(shown[i])))
         text.append("\n")
     return text or Text("no move yet", "dim")
 
@@ -103,16 +128,32 @@ def analysis(game: Game, view: View | None, source: str, width: int, most: int) 
     return Group(head, table, Text("\n".join(line), "italic"))
 
 
-def graph(values: Mapping[int, float], plies: int, look: Look, width: int) -> Text:
-    """The first side's chance to win over the game so far, `values` in [-1, 1] by ply: its share of every column."""
+def graph(values: Mapping[int, float], plies: int, look: Look, width: int, at: int | None = None) -> Text:
+    """The first side's chance to win over the game so far, `values` in [-1, 1] by ply: its share of every column.
+
+    Under it a mark stands where `at` of the `plies` moves are made, if that is asked for; its chance there stands above.
+    """
     known = sorted(ply for ply in values if ply <= plies)
     if not known:
         return Text()
-    at = np.linspace(0, plies, width).round().astype(int)
-    chances = [(1 + values[known[max(0, int(np.searchsorted(known, ply, "right")) - 1)]]) / 2 for ply in at]
-    lines = [Text(f"{look.names[0]}'s chance {chances[-1]:.0%}, over the game", "dim")]
+
+    def chance(ply: int) -> float:
+        return (1 + values[known[max(0, int(np.searchsorted(known, ply, "right")) - 1)]]) / 2
+
+    chances = [chance(ply) for ply in np.linspace(0, plies, width).round().astype(int)]
+    lines = [Text(f"{look.names[0]}'s chance {chance(plies if at is None else at):.0%}, over the game", "dim")]
     first, second = look.stones
     for row in reversed(range(GRAPH_HEIGHT)):
         eighths = [int(np.clip(round(8 * (GRAPH_HEIGHT * chance - row)), 0, 8)) for chance in chances]
         lines.append(Text("".join(BARS[n] for n in eighths), f"{first} on {second}"))
+    if at is not None:
+        lines.append(Text(" " * round(at * (width - 1) / max(plies, 1)) + "▲"))
     return Text("\n").join(lines)
+
+
+def curve(points: NDArray[np.float64], width: int) -> Text:
+    """A line of bars from the least of `points` to the greatest; unknown ones, NaN, are left out."""
+    at = points[np.linspace(0, len(points) - 1, width).round().astype(int)]
+    low, high = np.nanmin(points), np.nanmax(points)
+    heights = np.nan_to_num((at - low) / max(high - low, 1e-9) * 7).round().astype(int) + 1
+    return Text("".join(" " if np.isnan(p) else BARS[h] for p, h in zip(at, heights, strict=True)))

@@ -1,7 +1,8 @@
 """Which moves a point on the board stands for, found out from the game's contract alone.
 
 A move belongs to the point where it places a stone (`last` after it); where stones of the mover's leave their points, as in
-Breakthrough, these are where it starts. Moves that name no place (pass, swap) belong to no point.
+Breakthrough, these are where it starts, of several the one that arrives: the king that castles. Moves that name no place (pass,
+swap) belong to no point.
 """
 
 from __future__ import annotations
@@ -55,13 +56,16 @@ def legal_moves(game: Game, state: States) -> Moves:
         return Moves((), (), 0)
     sign = 1 - 2 * int(state["to_play"][0])
     after = game.step(np.repeat(state, len(actions)), actions)
-    left = (game.board(state).reshape(1, -1) == sign) & (game.board(after).reshape(len(actions), -1) == 0)
+    before, boards = game.board(state).reshape(-1), game.board(after).reshape(len(actions), -1)
+    left = (np.sign(before) == sign) & (boards == 0)  # [n, H * W]
     placed, elsewhere = [], []
-    for action, last, gone in zip(actions.tolist(), after["last"].tolist(), left, strict=True):
+    for action, last, gone, board in zip(actions.tolist(), after["last"].tolist(), left, boards, strict=True):
         if last < 0 or not names_a_place(game, action):
             elsewhere.append(action)
-        else:
-            placed.append(Move(action, last, frozenset(np.flatnonzero(gone).tolist())))
+            continue
+        arriving = gone & (before == board[last])
+        origins = arriving if gone.sum() > 1 and arriving.any() else gone
+        placed.append(Move(action, last, frozenset(np.flatnonzero(origins).tolist())))
     width = game.board_shape[1]
     return Moves(tuple(placed), tuple(elsewhere), width if game.num_actions == width else 0)
 
