@@ -268,9 +268,9 @@ def _number(spec: str, number: str, example: str) -> int:
 
 def _solver(game: Game) -> Player:
     if game.name == "connect_four":
-        from agents.solver import Solver, exact_player
+        from agents.solver import ExactPlayer, Solver
 
-        return exact_player(Solver())
+        return ExactPlayer(Solver())
     if game.name == "tictactoe":
         from agents.classic import Perfect
 

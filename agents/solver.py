@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from agents.classic import AlphaBeta, best_actions
 from agents.evaluators import Evaluation, Evaluator, uniform_priors
-from agents.players import Player
 from envs import Game, States, random_actions
 from envs.connect_four import (
     BOTTOM,
@@ -40,6 +39,7 @@ from envs.jit import kernel
 
 ILLEGAL, UNKNOWN = -128, -127  # in the answers: not playable; not found within the node limit
 NO_LIMIT = 2**62  # nodes
+FIRST_NODES = 100_000  # of a player's first attempt: some 15 ms
 
 _CELLS = WIDTH * HEIGHT
 _ONE, _32, _LOW_32, _GOLDEN_32 = np.uint64(1), np.uint64(32), np.uint64(0xFFFFFFFF), np.uint64(0x9E3779B1)
@@ -265,20 +265,38 @@ def exact(game: Game, action_values: Callable[[States], NDArray[np.generic]]) ->
     return evaluate
 
 
-def exact_player(solver: Solver, *, node_limit: int = 20_000_000, fallback_depth: int = 6) -> Player:
+class ExactPlayer:
     """Plays uniformly among the moves of the best score: the soonest win, the latest loss.
 
     Where `node_limit` (about 3 s a position) does not suffice, alpha-beta of `fallback_depth` plies moves instead, and
     imperfectly: in most of the random positions at ply 6, 15% at ply 8, none of 600 at plies 12 and 13
     (November 2026). More nodes and a bigger table make the player exact sooner.
     """
-    fallback = AlphaBeta(ConnectFour(), fallback_depth)
 
-    def play(states: States, rng: np.random.Generator) -> NDArray[np.int64]:
-        scores = solver.scores(states, node_limit=node_limit)
+    def __init__(self, solver: Solver, *, node_limit: int = 20_000_000, fallback_depth: int = 6) -> None:
+        self.solver, self.node_limit = solver, node_limit
+        self.fallback = AlphaBeta(ConnectFour(), fallback_depth)
+
+    def __call__(self, states: States, rng: np.random.Generator) -> NDArray[np.int64]:
+        scores = self.solver.scores(states, node_limit=self.node_limit)
         actions = random_actions(best_actions(scores), rng)
         unknown = (scores == UNKNOWN).any(axis=1)
-        actions[unknown] = fallback(states[unknown], rng)
+        actions[unknown] = self.fallback(states[unknown], rng)
         return actions
 
-    return play
+    def move(self, state: np.void, rng: np.random.Generator, stop: Callable[[], bool]) -> int:
+        """The move in one position: exact if the solver is through before `stop` says so, else alpha-beta's.
+
+        Each attempt has half as many nodes again as the one before, which the solver's table leads past what is known.
+        """
+        states, nodes, other = np.array([state], self.fallback.game.dtype), FIRST_NODES, None
+        while True:
+            nodes = min(nodes, self.node_limit)
+            scores = self.solver.scores(states, node_limit=nodes)
+            if not (scores == UNKNOWN).any():
+                return int(random_actions(best_actions(scores), rng)[0])
+            if other is None:
+                other = self.fallback.move(state, rng, stop)
+            if stop() or nodes == self.node_limit:
+                return other
+            nodes += nodes // 2

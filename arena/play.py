@@ -74,12 +74,12 @@ class Session:
         with self.console.status(f"{escape(name)} is thinking"):
             action, seen = choose(player, table.state, self.rng, table.clock.deadline(table.to_play))
         seconds = time.perf_counter() - start
-        if table.out_of_time():
-            self.say(self.verdict, "bold")
-            return
         thoughts = f"its chance to win: {_judgement(seen)}, " if seen else ""
         move = move_name(table.game, table.state[0], action)
         table.play(action)
+        if table.lost is not None:
+            self.say(self.verdict, "bold")
+            return
         self.say(f"{name} plays {move} ({thoughts}{seconds:.1f} s)")
 
     def swap(self) -> None:

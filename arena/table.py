@@ -117,13 +117,13 @@ class Table:
         return None if result == 0 else self.to_play if result > 0 else 1 - self.to_play
 
     def play(self, action: int) -> None:
-        """Play `action`; ValueError where it is not legal, the game is over or the time is up."""
+        """Play `action`; where the time is up the game is lost instead. ValueError where it is not legal or the game is over."""
         if self.over:
             raise ValueError("the game is over")
         if not 0 <= action < self.game.num_actions or not self.game.legal(self.state)[0, action]:
             raise ValueError(f"{self._name(action)} is not possible here")
         if self.out_of_time():
-            raise ValueError("the time is up")
+            return
         self.clock.moved(self.to_play)
         self.players = None
         self._step(action)

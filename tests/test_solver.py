@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents.classic import Perfect, action_values, best_actions
-from agents.solver import ILLEGAL, UNKNOWN, Solver, exact, exact_player
+from agents.solver import FIRST_NODES, ILLEGAL, UNKNOWN, ExactPlayer, Solver, exact
 from envs import States, make, random_actions
 
 GAME = make("connect_four")
@@ -165,7 +165,7 @@ def test_the_exact_evaluator_of_tictactoe() -> None:
 def test_the_exact_player_plays_the_best_scores_and_all_of_them() -> None:
     states = np.repeat(random_positions(22, 10), 50)
     solver = Solver()
-    chosen = exact_player(solver)(states, np.random.default_rng(0))
+    chosen = ExactPlayer(solver)(states, np.random.default_rng(0))
     best = best_actions(solver.scores(states))
     assert best[np.arange(len(states)), chosen].all()
     played_ones = np.zeros_like(best[::50])
@@ -177,7 +177,21 @@ def test_the_exact_player_falls_back_where_its_nodes_do_not_suffice() -> None:
     """On 100 nodes nothing is solved early on; four plies see the open three, the end is exact all the same."""
     open_three = played("3344")  # the first player wins at once or next, left or right of 3 and 4
     late = random_positions(38, 20)
-    play, rng = exact_player(Solver(), node_limit=100, fallback_depth=4), np.random.default_rng(0)
+    play, rng = ExactPlayer(Solver(), node_limit=100, fallback_depth=4), np.random.default_rng(0)
     assert GAME.action_name(int(play(open_three, rng)[0])) in "25"
     best = best_actions(Solver().scores(late))
     assert best[np.arange(20), play(late, rng)].all()
+
+
+def test_the_exact_player_stops_when_it_is_told_to_and_else_goes_on_until_it_knows() -> None:
+    game, rng = make("connect_four"), np.random.default_rng(0)
+    hurried = ExactPlayer(Solver())
+    start = game.reset(1)
+    assert game.legal(start)[0, hurried.move(start[0], rng, lambda: True)]
+    assert hurried.solver.nodes <= 1.1 * FIRST_NODES
+    state = game.reset(1)
+    for action in (3, 3, 3, 3, 3, 2, 4, 4, 2, 2, 1, 5):
+        state = game.step(state, np.array([action]))
+    patient = ExactPlayer(Solver(), fallback_depth=1)
+    best = patient.solver.scores(state)[0]
+    assert best[patient.move(state[0], rng, lambda: False)] == best.max()
