@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 from rich.console import Console
 
 import envs
+from arena.clock import Clocks, parse
 from arena.play import play
+from arena.table import Options
 from envs import records
 
 
@@ -202,3 +205,26 @@ def test_an_unknown_side_or_opponent_is_an_error() -> None:
         session("tictactoe", "random", [], side="left")
     with pytest.raises(ValueError, match="there is no player 'nobody'"):
         session("tictactoe", "nobody", [])
+
+
+def test_a_flag_falls_and_undo_takes_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second goes by with every look at the time: the three of a move are soon over."""
+    looks = itertools.count()
+    monkeypatch.setattr("arena.play.Clocks", lambda control: Clocks(control, lambda: float(next(looks))))
+    prompts: list[str] = []
+    typed = iter(["4", "4", "4", "undo", "moves"])
+
+    def read(prompt: str) -> str:
+        prompts.append(prompt)
+        try:
+            return next(typed)
+        except StopIteration:
+            raise EOFError from None
+
+    out = io.StringIO()
+    options = Options(parse("3s/move"))
+    console = Console(file=out, width=80)
+    play(envs.make("connect_four"), "human", side="both", seed=1, console=console, read=read, options=options)
+    assert "won on time after" in out.getvalue()
+    assert re.match(r"your move \d\.\d> ", prompts[0])
+    assert "new, undo or quit> " in prompts

@@ -578,7 +578,7 @@ def test_a_flag_falls_and_undo_gives_the_time_back() -> None:
 def test_agents_play_under_a_clock_and_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time goes on by a hundredth of a second with every look at it."""
     looks = itertools.count()
-    monkeypatch.setattr("arena.terminal.app.Clock", lambda control: Clocks(control, lambda: next(looks) / 100))
+    monkeypatch.setattr("arena.terminal.app.Clocks", lambda control: Clocks(control, lambda: next(looks) / 100))
 
     async def script(screen: Screen) -> None:
         await screen.until(lambda: screen.over)

@@ -342,7 +342,7 @@ def _draw_piece(canvas: Canvas, geometry: Geometry, point: int, figure: str, col
     if h <= 2:
         canvas.fill(x + 1, middle[1], w - 2, 1, colour)
     else:
-        canvas.stamp("disc", (x + w / 2, 2 * y + h), h - 0.4, colour)
+        canvas.stamp("disc", (x + w / 2, 2 * y + h), h - 0.8, colour)
     canvas.write(*middle, figure, contrast(colour))
 
 
