@@ -20,7 +20,8 @@ LADDER = (  # of games without one of their own; each some hundred Elo above the
     *("mcts:50", "mcts:200", "mcts:800", "mcts:3000"),
 )
 LADDERS = {
-    "chess": ("random", "clumsy:60:greedy", "clumsy:30:greedy", "greedy", "minimax:2", "minimax:3"),  # playouts are slow
+    # chess: its playouts are slow
+    "chess": ("random", "clumsy:60:greedy", "clumsy:30:greedy", "greedy", "minimax:2", "minimax:3"),
     "tictactoe": ("random", "clumsy:60:mcts:50", "clumsy:30:mcts:50", "clumsy:10:mcts:50", "solver"),
     "connect_four": (*LADDER[:6], "champion:0", "champion:25", "champion"),
     "go:size=9,komi=7": (*LADDER[:3], "mcts:50", "mcts:200", "champion:0", "champion:25", "champion", "champion:600"),
