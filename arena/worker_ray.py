@@ -9,6 +9,7 @@ games, so that neither a death nor a slow node changes anything but time.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import signal
@@ -36,6 +37,7 @@ except ImportError:
 PATIENCE = 1.5  # times what a share usually takes, before it is begun once more
 DEATHS = 5  # of one share's actors in one iteration, or of actors in a row at their start, before it is no accident
 TURN = 1.0  # seconds between looks at who is late and how many games are finished
+LIBRARIES = ("numba", "numpy", "openvino", "torch")  # that games depend on
 QUIET = 30.0  # seconds without any actor before a person is told
 
 
@@ -264,10 +266,12 @@ def connect(settings: WorkerSettings) -> tuple[int, int]:
     return int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
 
 
+@functools.cache
 def own_version() -> str:
     """A hash of what decides the games, apart from the processor: this package's code and the libraries below it."""
     root = Path(__file__).parent.parent
-    digest = hashlib.sha256(repr([metadata.version(name) for name in ("numba", "numpy", "torch")]).encode())
+    libraries = sorted(f"{d.name} {d.version}" for d in metadata.distributions() if d.name in LIBRARIES)
+    digest = hashlib.sha256(repr(libraries).encode())
     for path in sorted(path for package in ("agents", "arena", "envs") for path in (root / package).rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
