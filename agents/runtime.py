@@ -184,9 +184,12 @@ def _best_openvino_precision() -> Literal["fp32", "bf16"]:
 
 
 def set_threads(settings: RuntimeSettings) -> None:
-    """Size torch's thread pool: the one place that does."""
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    """Size torch's thread pool for the calling thread: the one place that does.
+
+    Torch gives a thread that was never sized the size that any other was given last, so everyone who computes calls this
+    first, with 0 too: that keeps what torch has by itself.
+    """
+    torch.set_num_threads(settings.threads or torch.get_num_threads())
 
 
 def _seconds(runtime: Runtime, game: Game, batch: int) -> float:

@@ -215,6 +215,20 @@ def test_openmp_waits_passively_in_a_run() -> None:
     assert "GOMP_SPINCOUNT = '0'" in shown.stderr
 
 
+def test_learning_keeps_its_threads_beside_workers_that_have_one_each() -> None:
+    """Sums depend on the number of threads: the learner's must not follow from where the workers are."""
+    check = """
+import threading, torch
+from agents.runtime import RuntimeSettings, set_threads
+set_threads(RuntimeSettings())
+worker = threading.Thread(target=set_threads, args=(RuntimeSettings(threads=7),))
+worker.start()
+worker.join()
+assert torch.get_num_threads() != 7, torch.get_num_threads()
+"""
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
 def test_an_engine_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.delitem(sys.modules, "arena.worker_ray", raising=False)
