@@ -24,6 +24,7 @@ from typing import NamedTuple
 from arena.workers import Answer, Elsewhere, Job, Order, Parcel, Place, Played, Share, Tally, pack
 
 HEAVY = ["numba", "torch"]  # libraries alone: our own code is imported by the worker, from where the run has it
+LEAVE = 5.0  # seconds that a worker has to end by itself
 DEATHS = 3  # of one worker in one iteration before it is no accident
 
 
@@ -71,10 +72,11 @@ class Processes(Elsewhere):
 
     def close(self) -> None:
         for hired in self._hired:
-            hired.process.kill()  # they hold nothing that is not here as well
+            hired.pipe.close()  # they see it, idle or in the middle of a share, and leave in order
         for hired in self._hired:
+            hired.process.join(LEAVE)
+            hired.process.kill()  # they hold nothing that is not here as well
             hired.process.join()
-            hired.pipe.close()
         self._hired = []
 
     def _hire(self) -> Hired:
@@ -127,6 +129,8 @@ def _answer(place: Place, share: Share, parcel: Parcel, pipe: Connection) -> Ans
 
     def heard(games: int) -> None:
         nonlocal finished
+        if pipe.poll():  # while a share is played, nothing comes but the end of the run
+            raise EOFError
         if games:
             finished += games
             pipe.send(finished)

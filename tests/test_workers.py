@@ -194,6 +194,7 @@ def test_a_run_that_ends_takes_its_processes_with_it(tmp_path: Path, end: signal
             run.send_signal(end)
         rest = run.stdout.read()  # ends when no process is left that could write
     assert "Traceback" not in rest
+    assert end == signal.SIGKILL or "leaked" not in rest
     assert run.returncode == code
 
 
