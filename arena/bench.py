@@ -1,13 +1,14 @@
 """`arena bench`: how fast this machine is for an experiment, part by part, so that what limits it can be read off.
 
-Self-play runs as in training, spread over the config's workers. The networks' ceiling is what the same workers' networks reach
-side by side when they do nothing else, at the same batch; the two are measured in turns, because machines are shared, and a
-ratio is the median over the turns. The same ratio by processor time leaves out whenever another program had the core, and also
-what a worker waits for another at Python's lock.
+Self-play runs as in training, a worker a core, for a given time. The networks' ceiling is what the same workers' networks reach
+side by side when they do nothing else. Machines are shared, and a speed measured a second later is another; so for the share of
+the ceiling that self-play reaches, every batch is sent to its network a second time, and those second calls, of the same
+batches at the same moments, are the ceiling.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -15,24 +16,25 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
 
 import envs
-from agents.evaluators import uniform
-from agents.network import PolicyValueNetwork
+from agents.cache import EvaluationCache
+from agents.evaluators import Evaluation, uniform
 from agents.planes import seen_by
 from agents.runtime import Runtime, RuntimeSettings, candidates, create, network_evaluator, set_threads
 from agents.search import Search
 from arena.config import Config
 from arena.learner import Learner
-from arena.selfplay import SelfPlay, SelfPlayStats
-from arena.workers import Job, Order, Threads, jobs, resolve_count, resolve_runtime
-from envs import Game
+from arena.selfplay import SelfPlay
+from arena.workers import Job, jobs, resolve_count, resolve_runtime
+from envs import Game, States
 
 T = TypeVar("T")
-TURNS = 3  # of ceiling and self-play
+TURNS = 3  # of all workers and one
+ENDLESS = 10**9  # games: time ends self-play here
+SPREAD = 30  # games open with up to so many random moves, so that they are not all at the same ply
 BATCHES = (8, 64, 256)  # a worker, besides the config's own, at which the networks are measured
 LEAVES = (1, 4, 8, 16, 32)  # of one game under way at once
 DEEPEST = 20_000  # simulations of one game
@@ -47,13 +49,9 @@ class Measured(NamedTuple):
     runtime: str  # the one that self-play used
     batch: int  # of one of its workers
     workers: int
-    simulations: float  # self-play without a cache of evaluations
-    evaluations: float  # positions that it sent to the network
-    ratio: float  # evaluations while all workers play, over the ceiling
-    processor_ratio: float  # the same, both by processor time
-    wait_share: float  # of the time, on new weights and waiting for the worker that is last to finish an iteration
-    network_share: float  # of the workers' time
-    speedup: float  # simulations of all workers over those of one with its own share of the games; 1 for one worker
+    simulations: float  # self-play without a cache of evaluations, those that ask the network
+    ratio: float  # of that speed to the ceiling at the same moments
+    speedup: float  # of all workers over one with its own share of the games
     cached_simulations: float  # self-play as the config has it
     cache_hits: float  # share of positions that the cache answered
     tree_simulations: float  # tree and rules alone on one core, the uniform evaluator in the network's place
@@ -78,30 +76,31 @@ def bench(config: Config, *, seconds: float, console: Console, as_json: bool = F
             for name, choice in _choices(config.runtime, runtime).items()
         }
     with console.status("self-play"):
-        played = _self_play(game, whole, count, seconds, config.workers.cache)
+        shares = jobs(whole, count)
+        plain = SelfPlayOnTime(game, shares)
+        alone = SelfPlayOnTime(game, shares[:1])
+        plain.play(0.0), alone.play(0.0)  # compiles
+        turns = [(plain.play(seconds / TURNS), alone.play(seconds / TURNS)) for _ in range(TURNS)]
+        twice = plain.play(2 * seconds, twice=True)
+        cached = SelfPlayOnTime(game, jobs(whole._replace(cache=config.workers.cache), count)).play(seconds)
     with console.status("tree and rules"):
-        one, kilobytes = _tree(game, config, batch, 1, seconds)
+        one_core, kilobytes = _tree(game, config, batch, 1, seconds)
         everywhere, _ = _tree(game, config, batch, count, seconds)
     with console.status("one game"):
         play = _one_game(game, config, runtime, seconds)
     with console.status("training"):
         training = _training(game, config, runtime.device, seconds)
-    spent, cached = sum(s.seconds for s in played.plain), played.cached[0]
     measured = Measured(
         ceiling=ceiling,
         runtime=_name(runtime),
         batch=batch,
         workers=count,
-        simulations=sum(s.simulations for s in played.plain) / spent,
-        evaluations=sum(s.evaluations for s in played.plain) / spent,
-        ratio=float(np.median(played.ratios)),
-        processor_ratio=float(np.median(played.processor_ratios)),
-        wait_share=1 - sum(s.playing for s in played.plain) / spent,
-        network_share=sum(s.network_seconds for s in played.plain) / spent,
-        speedup=float(np.median(played.speedups)),
-        cached_simulations=cached.simulations / cached.seconds,
-        cache_hits=cached.cached / cached.evaluations,
-        tree_simulations=one,
+        simulations=float(np.median([every.positions for every, _ in turns])),
+        ratio=twice.ratio,
+        speedup=float(np.median([every.positions / one.positions for every, one in turns])),
+        cached_simulations=cached.positions,
+        cache_hits=cached.hits,
+        tree_simulations=one_core,
         tree_simulations_all=everywhere,
         play=play,
         training=training,
@@ -114,79 +113,85 @@ def bench(config: Config, *, seconds: float, console: Console, as_json: bool = F
     return measured
 
 
-class _Played(NamedTuple):
-    plain: list[SelfPlayStats]  # without a cache, a turn each
-    ratios: list[float]  # over the ceiling measured before and after
-    processor_ratios: list[float]  # by processor time
-    speedups: list[float]  # over one worker
-    cached: list[SelfPlayStats]  # one turn with the cache
-
-
-def _self_play(game: Game, whole: Job, count: int, seconds: float, cache: int) -> _Played:
-    weights = PolicyValueNetwork(game, whole.network).state_dict()
-    whole = _sized(whole, weights, count, seconds)
-    shares = jobs(whole, count)
-    every, alone = Threads(shares), Threads(shares[:1])
-    runtimes = [create(game, job.network, job.runtime) for job in shares]
-    for workers in (every, alone):
-        workers.play(Order(weights, (0,)))  # spreads the games over their lengths
-    played = _Played([], [], [], [], [])
-    for turn in range(TURNS):
-        before = side_by_side(game, runtimes, shares, seconds / TURNS)
-        stats = every.play(Order(weights, (1, turn))).stats
-        after = side_by_side(game, runtimes, shares, seconds / TURNS)
-        single = alone.play(Order(weights, (1, turn))).stats
-        played.plain.append(stats)
-        played.ratios.append(stats.evaluations / stats.playing / ((before.wall + after.wall) / 2))
-        played.processor_ratios.append(stats.evaluations / stats.processor / ((before.processor + after.processor) / 2))
-        one = single.simulations / single.playing if count > 1 else stats.simulations / stats.playing
-        played.speedups.append(stats.simulations / stats.playing / one)
-    for workers in (every, alone):
-        workers.close()
-    workers = Threads(jobs(whole._replace(cache=cache), count))
-    workers.play(Order(weights, (0,)))
-    played.cached.append(workers.play(Order(weights, (1, 0))).stats)
-    workers.close()
-    return played
-
-
-def _sized(whole: Job, weights: dict[str, torch.Tensor], count: int, seconds: float) -> Job:
-    """`whole` with as many games an iteration as take about `seconds`; compiles what they run through."""
-    few = whole.selfplay.model_copy(update={"games": max(count, whole.selfplay.slots // 8)})
-    workers = Threads(jobs(whole._replace(selfplay=few), count))
-    stats = [workers.play(Order(weights, (2, turn))).stats for turn in range(2)][-1]
-    workers.close()
-    games = max(count, round(len(stats.games) * seconds / stats.seconds))
-    return whole._replace(selfplay=few.model_copy(update={"games": games}))
+class Over(Exception):  # noqa: N818  # no error: the time is up
+    """Ends a worker's games."""
 
 
 class Speed(NamedTuple):
-    """Positions a second."""
+    """Of self-play."""
 
-    wall: float  # of all workers together
-    processor: float  # of one worker, by the time that its thread had a processor
+    positions: float  # a second that searches asked about, all workers
+    ratio: float  # to the speed of the networks, if every batch was sent twice; else 0
+    hits: float  # share of positions that a cache answered
 
 
-def side_by_side(game: Game, runtimes: Sequence[Runtime], shares: Sequence[Job], seconds: float) -> Speed:
-    """Of the workers' networks, each at its own batch, all at once."""
+class SelfPlayOnTime:
+    """Self-play in threads, as `workers.Threads` has it, for a given time instead of a number of games."""
 
-    def work(number: int) -> tuple[int, float]:
+    def __init__(self, game: Game, shares: Sequence[Job]) -> None:
+        self._game, self._shares = game, shares
+        self._selfplay, self._runtimes = list[SelfPlay](), list[Runtime]()
+        for job in shares:
+            endless = job.selfplay.model_copy(update={"games": ENDLESS, "random_plies": SPREAD})
+            self._selfplay.append(SelfPlay(game, endless, job.search, replies=job.network.reply))
+            self._runtimes.append(create(game, job.network, job.runtime))
+
+    def play(self, seconds: float, *, twice: bool = False) -> Speed:
+        """Go on with the games for about so long, at least a step. `twice`: every batch is evaluated two times, uncached."""
+        with ThreadPoolExecutor(len(self._shares)) as pool:
+            end = time.perf_counter() + seconds
+            workers = list(pool.map(lambda number: self._work(number, end, twice), range(len(self._shares))))
+        positions = sum(done / (spent - again) for done, spent, again, _ in workers)
+        ratio = sum(again for _, _, again, _ in workers) / sum(spent - again for _, spent, again, _ in workers)
+        return Speed(positions, ratio, sum(hits for *_, hits in workers) / sum(done for done, *_ in workers))
+
+    def _work(self, number: int, end: float, twice: bool) -> tuple[int, float, float, int]:
+        """A worker's positions, seconds, seconds of them in second calls, and positions that its cache answered."""
+        game, job, runtime = self._game, self._shares[number], self._runtimes[number]
+        set_threads(job.runtime)
+        cache = EvaluationCache(game, runtime, job.cache) if job.cache else None
+        evaluate = cache or network_evaluator(game, runtime)
+        positions, again = 0, 0.0
+
+        def counted(states: States) -> Evaluation:
+            nonlocal positions, again
+            if positions and time.perf_counter() > end:
+                raise Over
+            positions += len(states)
+            if not twice:
+                return evaluate(states)
+            planes, legal = game.observe(states), game.legal(states)
+            answer = runtime.evaluate(planes, legal)
+            before = time.perf_counter()
+            runtime.evaluate(planes, legal)
+            again += time.perf_counter() - before
+            return answer
+
+        begin = time.perf_counter()
+        with contextlib.suppress(Over):
+            self._selfplay[number].play(counted, np.random.default_rng(number))
+        return positions, time.perf_counter() - begin, again, cache.hits if cache else 0
+
+
+def side_by_side(game: Game, runtimes: Sequence[Runtime], shares: Sequence[Job], seconds: float) -> float:
+    """Positions/s of the workers' networks, each at its own batch, all at once."""
+
+    def work(number: int) -> int:
         set_threads(shares[number].runtime)
         states = game.reset(shares[number].selfplay.slots)
         planes, legal = game.observe(states), game.legal(states)
-        done, begun = 0, time.thread_time()
+        done = 0
         while time.perf_counter() < end:
             runtimes[number].evaluate(planes, legal)
             done += len(states)
-        return done, time.thread_time() - begun
+        return done
 
     end, everyone = 0.0, range(len(runtimes))
     with ThreadPoolExecutor(len(runtimes)) as pool:
         list(pool.map(work, everyone))  # nothing but the start of the threads
         begin = time.perf_counter()
         end = begin + seconds
-        done, processor = zip(*pool.map(work, everyone), strict=True)
-        return Speed(sum(done) / (time.perf_counter() - begin), sum(done) / sum(processor))
+        return sum(pool.map(work, everyone)) / (time.perf_counter() - begin)
 
 
 def _choices(asked: RuntimeSettings, chosen: RuntimeSettings) -> dict[str, RuntimeSettings]:
@@ -206,7 +211,7 @@ def _by_batch(game: Game, whole: Job, count: int, seconds: float) -> dict[int, f
         selfplay = whole.selfplay.model_copy(update={"slots": batch * count})
         shares = jobs(whole._replace(selfplay=selfplay), count)
         side_by_side(game, runtimes, shares, 0.1)  # what is prepared once a batch
-        speeds[batch] = side_by_side(game, runtimes, shares, seconds / (1 + len(BATCHES))).wall
+        speeds[batch] = side_by_side(game, runtimes, shares, seconds / (1 + len(BATCHES)))
     return speeds
 
 
@@ -291,11 +296,7 @@ def _print(config: Config, measured: Measured, console: Console) -> None:
             table.add_row(f"networks alone, {name}, batch {batch}: positions", f"{speed:,.0f}")
     table.add_section()
     table.add_row(f"self-play, {measured.runtime}: simulations", f"{measured.simulations:,.0f}")
-    table.add_row("self-play: positions to the networks", f"{measured.evaluations:,.0f}")
-    table.add_row("share of the networks' ceiling while all workers play", f"{measured.ratio:.0%}")
-    table.add_row("the same by processor time", f"{measured.processor_ratio:.0%}")
-    table.add_row("share of time on new weights and waiting for the last worker", f"{measured.wait_share:.0%}")
-    table.add_row("share of time in the networks", f"{measured.network_share:.0%}")
+    table.add_row("share of the networks' ceiling", f"{measured.ratio:.0%}")
     table.add_row("all workers against one", f"x {measured.speedup:.2f}")
     table.add_row("self-play with its cache: simulations", f"{measured.cached_simulations:,.0f}")
     table.add_row("positions that the cache knew", f"{measured.cache_hits:.0%}")

@@ -14,19 +14,17 @@ Rows, simulations/s of each:
   mentioning, on JAX's CPU backend. It needs a Python of its own (`pip install mctx pgx`), which --mctx names; left out without.
 
 Peers run as their users run them: one process, torch and JAX with all cores. All networks are untrained: speed does not depend
-on it. Self-play's rate is that while all workers play; `arena bench` has the share of time lost at the end of an iteration.
+on it. Self-play's rate is that while all workers play: a run's `selfplay/wait_share` says what the end of an iteration costs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
 import subprocess
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib import util
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,16 +32,15 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 import envs
-from agents.evaluators import Evaluation, masked_softmax
+from agents.evaluators import masked_softmax
 from agents.network import PolicyValueNetwork, fold_normalisation
-from agents.runtime import RuntimeSettings, TorchRuntime, create, network_evaluator, set_threads
+from agents.runtime import RuntimeSettings, TorchRuntime
+from arena.bench import SelfPlayOnTime
 from arena.config import Config
-from arena.selfplay import SelfPlay
 from arena.settings import find_config, load
 from arena.workers import Job, jobs, resolve_count
 from envs import Game, States
@@ -51,45 +48,15 @@ from envs import Game, States
 OPENSPIEL = {"go:size=9,komi=7": "go(board_size=9)", "connect_four": "connect_four", "tictactoe": "tic_tac_toe"}
 PGX = {"go:size=9,komi=7": "go_9x9", "connect_four": "connect_four", "tictactoe": "tic_tac_toe"}
 TURNS = 3  # of which the best counts: machines are shared
-SPREAD = 30  # our games open with up to so many random moves, so that they are not all at the same ply
-
-
-class Over(Exception):  # noqa: N818  # no error: the time is up
-    """Ends a worker's games."""
 
 
 def pipeline(config: Config, runtime: RuntimeSettings, seconds: float) -> float:
     """Simulations/s of our self-play, those counted that ask the network: a few more end in finished games."""
-    game = envs.make(config.game)
     count = resolve_count(config.workers, runtime, config.selfplay.slots).count
-    settings = config.selfplay.model_copy(update={"games": 10**9, "random_plies": SPREAD})
-    shares = jobs(Job(config.game, config.network, runtime, config.search, settings, 0), count)
-    runtimes = [create(game, config.network, job.runtime) for job in shares]
-    marks = np.linspace(0.0, seconds, TURNS + 1)
-
-    def work(number: int) -> NDArray[np.float64]:
-        """[TURNS] positions/s of a worker in each slice of the time."""
-        set_threads(shares[number].runtime)
-        evaluate = network_evaluator(game, runtimes[number])
-        done = np.zeros(TURNS)
-
-        def counted(states: States) -> Evaluation:
-            turn = int(np.searchsorted(marks, time.perf_counter() - begin, side="right")) - 1
-            if turn >= TURNS:
-                raise Over
-            answer = evaluate(states)
-            done[turn] += len(states)
-            return answer
-
-        with contextlib.suppress(Over):
-            SelfPlay(game, shares[number].selfplay, config.search).play(counted, np.random.default_rng(number))
-        return done / (seconds / TURNS)
-
-    with ThreadPoolExecutor(count) as pool:
-        for duration in (1.0, seconds):  # the first compiles
-            begin, marks = time.perf_counter(), np.linspace(0.0, duration, TURNS + 1)
-            rates = sum(pool.map(work, range(count)))
-    return float(np.max(rates))
+    whole = Job(config.game, config.network, runtime, config.search, config.selfplay, 0)
+    selfplay = SelfPlayOnTime(envs.make(config.game), jobs(whole, count))
+    selfplay.play(0.5)  # compiles
+    return max(selfplay.play(seconds / TURNS).positions for _ in range(TURNS))
 
 
 class OneLeaf:
