@@ -624,7 +624,7 @@ def test_a_record_is_opened_for_review(tmp_path: Path) -> None:
     async def script(screen: Screen) -> None:
         assert isinstance(screen.app.screen, ReviewScreen)
         await screen.until(lambda: screen.app._review is not None and not screen.app._review.missing)
-        assert "score " in screen.picture  # the champion's network has a head for it
+        assert " points, " in screen.picture  # the champion's network has a head for it
         await screen.press("escape")
 
     drive("go9", (PERSON, "champion:20"), script, options=Options(record=path, review=True))

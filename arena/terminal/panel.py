@@ -117,7 +117,7 @@ def moves(names: Sequence[str], marks: Mapping[int, str] | None = None, ply: int
 
 
 def analysis(game: Game, view: View | None, source: str, width: int, most: int) -> RenderableType:
-    """What a search sees: chances, candidate moves, the expected line. `source` says who looks at whose turn."""
+    """What a search sees: chances, `most` candidate moves, the expected line. `source` says who looks at whose turn."""
     if view is None:
         return Text("looking ...", "dim")
     proven = f", proven {view.proven}" if view.proven else ""
@@ -125,7 +125,7 @@ def analysis(game: Game, view: View | None, source: str, width: int, most: int) 
     line = textwrap.wrap("line " + line_text(game, view), width, max_lines=2, placeholder=" …")
     table = candidate_table(game, view, most)
     table.padding = (0, 1, 0, 0)  # all five columns in the panel's width
-    return Group(head, table, Text("\n".join(line), "italic"))
+    return Group(head, *([table] if most else []), Text("\n".join(line), "italic"))
 
 
 def graph(values: Mapping[int, float], plies: int, look: Look, width: int, at: int | None = None) -> Text:

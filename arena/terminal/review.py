@@ -98,7 +98,7 @@ class ReviewScreen(Screen[int | None]):
         )
         side.show_players(panel.players(self._table, look))
         side.show_status(self._status(look), warning=False)
-        most = 9 if self.app.size.height >= 32 else 3
+        most = 9 if self.app.size.height >= 32 else 0  # the moves need the room
         source = f"{look.names[review.side(ply)]} to move"
         text = panel.analysis(review.game, view, source, side.width, most) if self._analysing and view else None
         side.show_analysis(text, self._graph(look, side.width))
@@ -138,8 +138,8 @@ class ReviewScreen(Screen[int | None]):
         review = self._review
         text = panel.graph(review.values, len(review.actions), look, width, at=self._ply)
         if (score := review.scores.get(self._ply)) is not None and text:
-            text.append(f"\nscore {look.names[0 if score > 0 else 1]} +{abs(score):.1f}", "dim")
+            text.append(f"\n{look.names[0 if score > 0 else 1]} +{abs(score):.1f} points", "dim")
             low, high = min(review.scores.values()), max(review.scores.values())
             known = np.array([review.scores.get(i, np.nan) for i in range(len(review.states))])
-            text.append(f", over the game {low:+.0f} to {high:+.0f}\n", "dim").append(panel.curve(known, width))
+            text.append(f", {low:+.0f} to {high:+.0f}\n", "dim").append(panel.curve(known, width))
         return text
