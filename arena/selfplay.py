@@ -218,7 +218,7 @@ class SelfPlay:
         self.outlook[slots] = 1.0
         if self.settings.resign.enabled:
             self.played_out[slots] = rng.random(len(slots)) < self.settings.resign.played_out
-        for ply in range(int(random.max(initial=0))):
+        for ply in range(min(int(random.max(initial=0)), self.game.max_plies)):
             legal = self.game.legal(states)
             actions = (rng.random(legal.shape) * legal).argmax(axis=1)
             moved = self.game.step(states, actions)
