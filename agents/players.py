@@ -54,6 +54,23 @@ class Forfeit(Exception):  # noqa: N818  # no error of the program: a player's w
         super().__init__("; ".join(dict.fromkeys(": ".join(filter(None, loss)) for loss in losses.values())))
         self.losses, self.actions = dict(losses), actions
 
+    @property
+    def resigned(self) -> bool:
+        """Whether nothing but resignations is the reason."""
+        return all(loss.reason == "resignation" for loss in self.losses.values())
+
+
+def unless_lost(actions: NDArray[np.int64], values: NDArray[np.floating], resign: float | None) -> NDArray[np.int64]:
+    """`actions` [B]; but `Forfeit`, by resignation, of games whose move is worth less than -`resign` (None: of none).
+
+    `values` [B] are the moves' own, for the side to move. AlphaGo gave up below -0.8, a tenth of a chance to win.
+    """
+    if resign is not None:
+        lost = {int(i): Loss("resignation", f"worth {values[i]:.2f}") for i in np.flatnonzero(values < -resign)}
+        if lost:
+            raise Forfeit(lost, actions)
+    return actions
+
 
 BUILT_IN = ("random", "greedy", "minimax:DEPTH", "mcts:SIMULATIONS", "solver", "champion", "gtp:COMMAND", "level:N")
 CHAMPIONS = Path(__file__).parent / "data"  # one agent file a game; RESULTS.md says how each was trained
@@ -66,7 +83,8 @@ class SearchPlayer:
     """Searches every position `simulations` deep and plays the search's choice.
 
     A batch of positions is searched side by side, one leaf each. A single position is searched `leaves` at a time under
-    virtual loss, and keeps the part of its tree that the game has reached.
+    virtual loss, and keeps the part of its tree that the game has reached. Where `resign` is set it gives up games whose move
+    is worth less than -`resign`.
     """
 
     def __init__(
@@ -82,20 +100,27 @@ class SearchPlayer:
             raise ValueError(f"a search needs at least 1 simulation, not {simulations}")
         self.game, self.evaluate, self.settings = game, evaluate, settings
         self.simulations, self.leaves = simulations, leaves
+        self.resign: float | None = None
         self.ahead: dict[bytes, Search] = {}  # finished searches of positions that may come, by state: `pondering`
         self._batched: Search | None = None
         self._single: Search | None = None
 
     def __call__(self, states: States, rng: np.random.Generator) -> NDArray[np.int64]:
         if len(states) == 1:
-            return self.search(states[0], rng).results(np.array([0])).choice
+            return self.decide(self.search(states[0], rng), np.array([0]))
         if self._batched is None or len(self._batched.states) < len(states):
             self._batched = Search(self.game, self.settings, slots=len(states), capacity=self.simulations + 1)
         slots = np.arange(len(states))
         self._batched.idle(np.arange(len(self._batched.states)))
         self._batched.begin(slots, states, self.simulations)
         self._batched.run(self.evaluate, rng)
-        return self._batched.results(slots).choice
+        return self.decide(self._batched, slots)
+
+    def decide(self, search: Search, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The moves in `slots` of a finished search; `Forfeit` of the games that are given up."""
+        found = search.results(slots)
+        values = found.action_values[np.arange(len(slots)), found.choice]
+        return unless_lost(found.choice, values, self.resign)
 
     def search(
         self,
@@ -149,7 +174,7 @@ class TimedPlayer(Protocol):
 def move_in_time(player: Player, state: np.void, rng: np.random.Generator, stop: Callable[[], bool]) -> int:
     """The move of `player` in one position: as soon as `stop` says so where it can be told, else when it is ready."""
     if isinstance(player, SearchPlayer):
-        return int(player.search(state, rng, stop=stop).results(np.array([0])).choice[0])
+        return int(player.decide(player.search(state, rng, stop=stop), np.array([0]))[0])
     if isinstance(player, TimedPlayer):
         return player.move(state, rng, stop)
     return int(player(np.array([state]), rng)[0])
@@ -159,6 +184,28 @@ def looker(player: Player) -> SearchPlayer | None:
     """The search that can say what `player` thinks of a position: itself, or the one it has for that; None if it cannot."""
     found = player if isinstance(player, SearchPlayer) else getattr(player, "looker", None)
     return found if isinstance(found, SearchPlayer) else None
+
+
+@runtime_checkable
+class Resigning(Protocol):
+    """A player that can give up: one that searches."""
+
+    resign: float | None  # it does where its move is worth less than minus this; None: never
+
+
+def resigning(player: Player, resign: float) -> Player:
+    """`player`, which from now on gives up games that it takes for lost: worth less than -`resign`, 0 to 1; AlphaGo 0.8.
+
+    ValueError where it does not search, and so has no opinion of its games.
+    """
+    if not 0 <= resign <= 1:
+        raise ValueError(f"resign is {resign:g}: give a number from 0 to 1, such as AlphaGo's 0.8")
+    if not isinstance(player, Resigning):
+        raise ValueError("resigning is for players that search: this one does not say what its games are worth")
+    player.resign = resign
+    if (other := looker(player)) is not None:
+        other.resign = resign
+    return player
 
 
 def policy_player(evaluate: Evaluator) -> Player:

@@ -28,6 +28,10 @@ PLAYERS = (
 )
 GameName = Annotated[str, typer.Argument(metavar="GAME", help="as `arena games` lists it: connect_four, go9, ...")]
 Seed = Annotated[int, typer.Option(help="of every random draw")]
+Resign = Annotated[
+    float | None,
+    typer.Option(help="give up once the best move is worth less than minus this, 0 to 1; AlphaGo 0.8; else never"),
+]
 Plies = Annotated[
     int | None,
     typer.Option(min=0, help="random moves an opening consists of; else 4, against Connect Four's solver 12"),
@@ -233,6 +237,7 @@ def analyze(
 def gtp(
     player: Annotated[str, typer.Argument(help=PLAYERS)] = "mcts:1000",
     game: Annotated[str, typer.Option(help="the board to begin with; else the trained agent's, or go19")] = "",
+    resign: Resign = None,
     seed: Seed = 0,
 ) -> None:
     """Speak the Go Text Protocol on standard input and output, for Go GUIs."""
@@ -241,7 +246,7 @@ def gtp(
     from arena import tables
     from arena.gtp import engine
 
-    engine.run(tables.go_game(game, player), player, seed, sys.stdin, sys.stdout)
+    engine.run(tables.go_game(game, player), player, seed, sys.stdin, sys.stdout, resign=resign)
 
 
 @app.command()

@@ -27,7 +27,7 @@ from pydantic import Field
 from agents.alphago.kernels import apv as kernels
 from agents.alphago.policies import mixed, sensible, sensibly
 from agents.evaluators import Evaluation, Evaluator
-from agents.players import SearchPlayer
+from agents.players import SearchPlayer, unless_lost
 from agents.search import SearchSettings
 from agents.section import Section
 from envs import Game, States
@@ -207,7 +207,9 @@ class APVSearch:
 class APVPlayer:
     """Plays the most visited move of AlphaGo's search. A single game keeps the part of its tree that it has reached.
 
-    `looker` is for hints and analyses: an ordinary search with the same leaf, (1 - lambda) v + lambda z, which can say more.
+    Where `resign` is set it gives up games whose move is worth less than -`resign` (paper: max Q < -0.8; of few simulations the
+    greatest Q is often that of one lucky playout, so the move to be played is asked). `looker` is for hints and analyses: an
+    ordinary search with the same leaf, (1 - lambda) v + lambda z, which can say more.
     """
 
     def __init__(self, game: Game, parts: Parts, settings: APVSettings, simulations: int, *, leaves: int = 8) -> None:
@@ -215,6 +217,7 @@ class APVPlayer:
             raise ValueError(f"a search needs at least 1 simulation, not {simulations}")
         self.game, self.parts, self.settings = game, parts, settings
         self.simulations, self.leaves = simulations, leaves
+        self.resign: float | None = None
         policy = sensibly(game, parts.policy, temperature=settings.prior_temperature)
         leaf = mixed(policy, parts.value, parts.rollout, settings.mix)
         self.looker = SearchPlayer(game, leaf, SearchSettings(rule="puct", c_init=settings.c_puct), simulations)
@@ -230,16 +233,20 @@ class APVPlayer:
         self._batched.idle(np.arange(len(self._batched.states)))
         self._batched.begin(slots, states, self.simulations)
         self._batched.run()
-        return self._batched.results(slots).choice
+        return self._decide(self._batched, slots)
+
+    def _decide(self, search: APVSearch, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        found = search.results(slots)
+        return unless_lost(found.choice, found.values[np.arange(len(slots)), found.choice], self.resign)
 
     def move(self, state: np.void, rng: np.random.Generator, stop: Callable[[], bool]) -> int:
-        """The move in one position, as good as it is once `stop` says so."""
+        """The move in one position, as good as it is once `stop` says so; `Forfeit` where it is given up."""
         if self._single is None:
             self._single = self._search(1, 2 * self.simulations + 1)
         self._single.advance(0, state, self.simulations)
         per_game = min(self.leaves, max(1, self.simulations // 16))
         self._single.run(per_game=per_game, stop=stop)
-        return int(self._single.results(np.array([0])).choice[0])
+        return int(self._decide(self._single, np.array([0]))[0])
 
     def _search(self, slots: int, capacity: int) -> APVSearch:
         return APVSearch(self.game, self.parts, self.settings, slots=slots, capacity=capacity)

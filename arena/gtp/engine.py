@@ -47,9 +47,10 @@ class Engine:
         *,
         now: Callable[[], float] = time.monotonic,
         nodes: int = ANALYSIS_NODES,
+        resign: float | None = None,
     ) -> None:
-        """ValueError where `player` is none, or does not play on this board."""
-        self.seat, self.nodes = Seat(game, player, seed, now), nodes
+        """ValueError where `player` is none, or does not play on this board. `resign`: see `agents.players.resigning`."""
+        self.seat, self.nodes = Seat(game, player, seed, now, resign=resign), nodes
         self.waiting: Callable[[], bool] = lambda: False  # True once another command has come
         self.quits: Callable[[], None] = lambda: None
 
@@ -350,7 +351,10 @@ class Engine:
                 yield self._report(search, asked, write)
                 due = self.seat.now() + asked.interval
         yield self._report(search, asked, write)
-        action = choice(search)
+        action = choice(player, search)
+        if action is None:
+            yield "play resign"
+            return
         self.board.play(asked.colour, action)
         yield f"play {self.game.action_name(action)}"
 
@@ -390,8 +394,8 @@ def serve(engine: Engine, source: TextIO, out: TextIO) -> None:
     conversation.run(engine.commands())
 
 
-def run(game: Go, player: str, seed: int, source: TextIO, out: TextIO) -> None:
+def run(game: Go, player: str, seed: int, source: TextIO, out: TextIO, *, resign: float | None = None) -> None:
     """The command: one conversation."""
     if isinstance(source, io.TextIOWrapper):
         source.reconfigure(errors="replace")  # whatever bytes come, they are commands or none
-    serve(Engine(game, player, seed), source, out)
+    serve(Engine(game, player, seed, resign=resign), source, out)

@@ -6,12 +6,13 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import numpy as np
 
 from agents.alphago.search import APVPlayer
 from agents.insight import Insight, insight
-from agents.players import Forfeit, Player, SearchPlayer, looker, make_player, move_in_time
+from agents.players import Forfeit, Player, SearchPlayer, looker, make_player, move_in_time, resigning
 from agents.search import Search
 from arena.clock import Clock, Deadline, TimeControl
 from arena.gtp.board import Board
@@ -25,12 +26,20 @@ WARM = 3  # steps of a search after which all is compiled and loaded: the root, 
 class Seat:
     """`now` is the time in seconds."""
 
-    def __init__(self, game: Go, player: str, seed: int, now: Callable[[], float] = time.monotonic) -> None:
-        """ValueError where `player` is none, or does not play on this board."""
-        self.spec, self.seed, self.now = player, seed, now
+    def __init__(
+        self,
+        game: Go,
+        player: str,
+        seed: int,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        resign: float | None = None,
+    ) -> None:
+        """ValueError where `player` is none, or does not play on this board. `resign`: see `agents.players.resigning`."""
+        self.spec, self.seed, self.now, self.resign = player, seed, now, resign
         self.board = Board(game)
         self.rng = np.random.default_rng(seed)
-        self._player = (self.game, make_player(self.game, player, seed=seed))
+        self._player = (self.game, self._made(self.game))
         self._insight: tuple[Go, Insight | None] | None = None
         self.set_clocks(TimeControl())
 
@@ -62,13 +71,17 @@ class Seat:
 
     def forget(self) -> None:
         """Make the player anew, without what it remembers."""
-        self._player = (self.game, make_player(self.game, self.spec, seed=self.seed))
+        self._player = (self.game, self._made(self.game))
+
+    def _made(self, game: Go) -> Player:
+        player = make_player(game, self.spec, seed=self.seed)
+        return player if self.resign is None else resigning(player, self.resign)
 
     def sit_at(self, board: Board) -> None:
         """Go on with `board`. GTPError where the player does not play there: a network knows one size."""
         if board.game.size != self.game.size:
             try:
-                self._player = (board.game, make_player(board.game, self.spec, seed=self.seed))
+                self._player = (board.game, self._made(board.game))
             except ValueError:
                 raise GTPError("unacceptable size") from None
         self.board = board
@@ -80,24 +93,25 @@ class Seat:
         self.clocks = [Clock(control, self.now) for _ in range(2)]
         state = self.board.ready(self.board.to_play)
         if control.limited and isinstance(self.player, APVPlayer):
-            self.player.move(state[0], self.rng, lambda: True)
+            with suppress(Forfeit):  # what it would do now is not asked
+                self.player.move(state[0], self.rng, lambda: True)
         if control.limited and isinstance(self.player, SearchPlayer):
             for search in itertools.islice(self.player.steps(state[0], self.rng), WARM):
-                choice(search)
+                choice(self.player, search)
 
     def choose(self, colour: int) -> int | None:
         """The player's move, by its clock; None where it resigns. GTPError where it has none."""
         state, player, clock = self.board.ready(colour), self.player, self.clocks[colour]
         if isinstance(player, SearchPlayer):
             *_, search = self.searching(player, state, colour)
-            return choice(search)
+            return choice(player, search)
         clock.start()
         try:
             budget = clock.budget()
             late = (lambda: False) if budget is None else Deadline(budget, self.now)
             return move_in_time(player, state[0], self.rng, late)
         except Forfeit as forfeit:
-            if next(iter(forfeit.losses.values())).reason == "resignation":
+            if forfeit.resigned:
                 return None
             raise GTPError(str(forfeit)) from None
         finally:
@@ -117,6 +131,9 @@ class Seat:
         clock.stop()
 
 
-def choice(search: Search) -> int:
-    """The move that a search of one position chooses."""
-    return int(search.results(np.array([0])).choice[0])
+def choice(player: SearchPlayer, search: Search) -> int | None:
+    """The move that `player` makes after its search of one position; None where it resigns."""
+    try:
+        return int(player.decide(search, np.array([0]))[0])
+    except Forfeit:
+        return None
