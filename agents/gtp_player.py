@@ -95,9 +95,13 @@ class GTPPlayer:
 
     def _lead_to(self, state: States) -> Told:
         """Bring the program to the position of `state`; what it has been told of that game."""
-        known = self._games.pop(_hashes(state, int(state["ply"][0])), None)
+        ply = int(state["ply"][0])
+        own = self._games.pop(_hashes(state, ply + 1), None)  # after its own move: it plays both sides
+        known = own or self._games.pop(_hashes(state, ply), None)
         if known is None:
             told = self._set_up(state)
+        elif own:
+            told = own
         else:
             last = int(state["last"][0])
             name = "pass" if last < 0 else self.game.action_name(last)
