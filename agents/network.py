@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from agents.modules.attention import TransformerTrunk
 from agents.modules.convolution import ConvNorm, ConvolutionalTrunk, ResidualTower
-from agents.modules.heads import PolicyHead, TerritoryHead, ValueHead
+from agents.modules.heads import PointPolicyHead, PolicyHead, TerritoryHead, ValueHead
 from agents.modules.mlp import MLPTrunk
 from agents.modules.recurrent import RecurrentTrunk
 from agents.planes import Planes, seen_by
@@ -54,6 +54,9 @@ class NetworkSettings(Section):
     )
     mlp_hidden: int = Field(256, ge=1, description="mlp: units of a hidden layer")
     attention_heads: int = Field(4, ge=1, description="transformer: heads of a block; they divide the channels")
+    policy_head: Literal["linear", "points"] = Field(
+        "linear", description="how the policy comes about: by a linear layer, or point by point as in AlphaGo 2016"
+    )
     policy_channels: int = Field(8, ge=1, description="channels before the policy's linear layer; AlphaGo Zero 2")
     value_channels: int = Field(4, ge=1, description="channels before the value's linear layers; AlphaGo Zero 1")
     value_hidden: int = Field(64, ge=1, description="width of the value's hidden layer; AlphaGo Zero 256")
@@ -97,7 +100,7 @@ class PolicyValueNetwork(nn.Module):
         channels, board = settings.channels, game.board_shape
         self.trunk = make_trunk(len(game.planes), board, settings)
         self.value_trunk = make_trunk(len(game.planes), board, settings) if settings.separate else None
-        self.policy = PolicyHead(channels, settings.policy_channels, board, game.num_actions)
+        self.policy = make_policy_head(board, game.num_actions, settings)
         self.value = ValueHead(channels, settings.value_channels, settings.value_hidden, board)
         self.territory = TerritoryHead(channels, board) if settings.territory else None
         shape = (channels, settings.policy_channels, board, game.num_actions)
@@ -115,6 +118,13 @@ class PolicyValueNetwork(nn.Module):
     def trunks(self) -> list[nn.Module]:
         """All trunks: one, or that of the policy and that of the value."""
         return [self.trunk] if self.value_trunk is None else [self.trunk, self.value_trunk]
+
+
+def make_policy_head(board: tuple[int, int], actions: int, settings: NetworkSettings) -> nn.Module:
+    """The policy head that `settings` name: features [B, C, H, W] -> logits [B, A]."""
+    if settings.policy_head == "points":
+        return PointPolicyHead(settings.channels, board, actions)
+    return PolicyHead(settings.channels, settings.policy_channels, board, actions)
 
 
 def make_trunk(planes: int, board: tuple[int, int], settings: NetworkSettings) -> nn.Module:

@@ -128,8 +128,8 @@ METRICS = (
         "table",
         "Sample rating games: last position (a file in the run's folder), opponent, the agent's seat and result, moves.",
     ),
-    Metric("pictures", "pictures", "Of a study (`arena study`), files in its folder."),
-    Metric("tables", "tables", "Of a study, CSV files in its folder."),
+    Metric("pictures", "pictures", "Of a study (`arena study`) or of AlphaGo's table, files in its folder."),
+    Metric("tables", "tables", "Of a study or of AlphaGo's table, CSV files in its folder."),
     Metric(
         "blackbox/deletion/*", "", "Area under the answer's curve as stones go in this method's order, less random."
     ),

@@ -169,7 +169,9 @@ class Tracker:
             media["boards"] = pictures
             media["boards/games"] = wandb.Table(columns=BOARD_COLUMNS, data=table)
         for name in row.get("pictures", ()):
-            media[f"pictures/{Path(name).stem}"] = wandb.Image(str(self._folder / name))
+            path = self._folder / name  # W&B's images are of points; a drawing is a page
+            picture = wandb.Html(path.read_text()) if path.suffix == ".svg" else wandb.Image(str(path))
+            media[f"pictures/{path.stem}"] = picture
         for name in row.get("tables", ()):
             with (self._folder / name).open(newline="") as file:
                 columns, *lines = csv.reader(file)

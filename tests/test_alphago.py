@@ -13,6 +13,7 @@ from torch import Tensor
 
 import envs
 from agents.alphago import player as alphago
+from agents.alphago import rollout
 from agents.alphago.policies import mixed, sampler, sensible, sensibly
 from agents.alphago.search import APVSettings, Parts
 from agents.classic import Perfect
@@ -162,7 +163,7 @@ def test_ownership_is_the_side_to_moves(tmp_path: Path) -> None:
             states = game.step(states, np.array([action]))
         final = game.ownership(states)[0].reshape(-1)  # type: ignore[attr-defined]  # a game of territory
         for ply in range(len(line.actions)):
-            np.testing.assert_array_equal(found.columns["ownership"][at], final * (1 if ply % 2 == 0 else -1))
+            np.testing.assert_array_equal(found[np.array([at])].ownership[0], final * (1 if ply % 2 == 0 else -1))
             at += 1
 
 
@@ -185,17 +186,45 @@ def test_records_are_split_by_day_and_passes_left_out(tmp_path: Path) -> None:
     game_records.write(tmp_path / "games.sgf", found)
     settings = RecordsSettings(path=str(tmp_path / "games.sgf"), test_share=0.3)
     notes: list[str] = []
-    records.build(tmp_path / "s", game, settings, seed=0, note=notes.append, progress=lambda games: None)
-    assert notes == ["60 games read, 1 skipped (1 an illegal move)"]
+    records.build(tmp_path / "s", game, settings, seed=0, note=notes.append)
+    assert notes[1:] == ["60 games, 1 skipped (1 an illegal move)"]
     train, test = (store.load(tmp_path / "s" / part, game) for part in ("train", "test"))
     assert train.summary["games"] + test.summary["games"] == 60
     assert test.summary["games"] % 3 == 0  # three games a day, all on one side
     moves = sum(action != 25 for record in found[:-1] for action in record.actions)
     assert len(train) + len(test) == moves
     with pytest.raises(ValueError, match="holds no game of"):
-        records.build(
-            tmp_path / "t", envs.make("go9"), settings, seed=0, note=notes.append, progress=lambda games: None
-        )
+        records.build(tmp_path / "t", envs.make("go9"), settings, seed=0, note=notes.append)
+
+
+def test_handicap_stones_are_set_up_and_not_learned(tmp_path: Path) -> None:
+    """Games that begin with stones on the board are learned from White's first move on, as they were played."""
+    game = envs.make("go7")
+    stones, moves = ((0, 16), (0, 30)), (10, 24, 11)
+    found = [
+        GameRecord(game.name, moves, 1.0, headers={"date": f"2026-01-{1 + i:02d}"}, setup=stones, to_play=1)
+        for i in range(9)
+    ]
+    game_records.write(tmp_path / "games.sgf", found)
+    settings = RecordsSettings(path=str(tmp_path / "games.sgf"), test_share=0.4)
+    records.build(tmp_path / "s", game, settings, seed=0, note=lambda text: None)
+    train = store.load(tmp_path / "s" / "train", game)
+    assert len(train) == 3 * train.summary["games"]
+    first = train[np.array([0])]
+    planes = np.unpackbits(first.planes[0], count=len(game.planes) * 49).reshape(-1, 49)
+    assert planes[1].nonzero()[0].tolist() == [16, 30]  # White to move sees two stones of the other's
+    assert first.policy[0].argmax() == 10
+    assert first.value[0] == -1
+    columns, examples = train.columns, list[int]()
+    weights = rollout.learn(
+        rollout.Records(*(np.asarray(columns[name]) for name in rollout.Records._fields)),
+        7,
+        rollout.LearnSettings(epochs=1, min_count=1),
+        np.random.default_rng(0),
+        progress=lambda epoch, score: examples.append(score.examples),
+    )
+    assert examples == [len(train)]
+    assert np.isfinite(weights.pattern).all()
 
 
 # Learning
@@ -366,9 +395,9 @@ def test_the_leaf_is_the_mixture_and_asks_only_what_counts() -> None:
     np.testing.assert_allclose(mixed(uniform(game), constant(1), constant(-1), 0.25)(states).values, 0.5)
     np.testing.assert_allclose(mixed(uniform(game), constant(1), never, 0.0)(states).values, 1)
     np.testing.assert_allclose(mixed(uniform(game), never, constant(-1), 1.0)(states).values, -1)
-    for value, rollout, mix in ((None, constant(1), 0.5), (constant(1), None, 0.5), (constant(1), constant(1), 1.5)):
+    for value, playout, mix in ((None, constant(1), 0.5), (constant(1), None, 0.5), (constant(1), constant(1), 1.5)):
         with pytest.raises(ValueError, match="mix is"):
-            mixed(uniform(game), value, rollout, mix)
+            mixed(uniform(game), value, playout, mix)
 
 
 @pytest.mark.parametrize("letters", ["rv", "r", "rvp", "rp"])

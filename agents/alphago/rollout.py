@@ -48,10 +48,11 @@ _DIAMOND_SHIFTS, _DIAMOND_MASKS = tuple(range(0, 36, 3)), (7,) * 12
 
 
 class Records(NamedTuple):
-    """Games begun by Black on an empty board, the players in turn."""
+    """Games begun by Black on an empty board, the players in turn; passes fill up what sets a handicap."""
 
     moves: NDArray[np.int16]  # [G, plies] actions, of which the first `lengths` count
     lengths: NDArray[np.int32]  # [G]
+    starts: NDArray[np.int32]  # [G] how many of them set the first position up: no examples
 
     @classmethod
     def of(cls, games: Sequence[Sequence[int]]) -> Records:
@@ -60,7 +61,7 @@ class Records(NamedTuple):
         moves = np.zeros((len(games), max(lengths, default=0)), np.int16)
         for row, game in zip(moves, games, strict=True):
             row[: len(game)] = game
-        return cls(moves, lengths)
+        return cls(moves, lengths, np.zeros(len(games), np.int32))
 
 
 class Weights(NamedTuple):

@@ -24,6 +24,26 @@ class PolicyHead(nn.Module):
         return y.float()
 
 
+class PointPolicyHead(nn.Module):
+    """The same, alike at every point: a 1x1 convolution with a bias for each point (AlphaGo 2016). [B, C, H, W] -> [B, A] logits.
+
+    Actions after the points, such as a pass, which the paper's network has not, are linear in the mean over the board.
+    """
+
+    def __init__(self, channels: int, board: tuple[int, int], actions: int) -> None:
+        super().__init__()
+        points = board[0] * board[1]
+        if actions < points:
+            raise ValueError(f"policy_head=points needs an action for each of {points} points, not {actions}")
+        self.squeeze = nn.Conv2d(channels, 1, 1, bias=False)
+        self.bias = nn.Parameter(torch.zeros(points))
+        self.others = nn.Linear(channels, actions - points)
+
+    def forward(self, x: Tensor) -> Tensor:
+        points = self.squeeze(x).flatten(1).float() + self.bias
+        return torch.cat([points, self.others(x.mean(dim=(2, 3)).float()).float()], dim=1)
+
+
 class ValueHead(nn.Module):
     """Expected result: [B, C, H, W] -> [B] logits. value = tanh(logit / 2), so that (1 + value) / 2 = sigmoid(logit)."""
 

@@ -14,11 +14,9 @@ RUN/config.yaml
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -27,24 +25,23 @@ from torch import Tensor
 
 import envs
 from agents.alphago import rollout
-from agents.alphago.player import REINFORCED, SUPERVISED, VALUE, load_parts, network, rollout_policy, variant
+from agents.alphago.player import REINFORCED, SUPERVISED, VALUE, load_parts, network, rollout_policy
 from agents.alphago.policies import sampler, sensibly
 from agents.evaluators import Evaluator
-from agents.files import AgentFile, load_agent, save_agent, write_atomically
+from agents.files import AgentFile, load_agent, save_agent
 from agents.network import NetworkSettings
 from agents.planes import seen_by
-from agents.players import Player, make_player, policy_player
+from agents.players import Player, policy_player
 from agents.runtime import resolve, set_threads
 from agents.search import SearchSettings
 from arena import checkpoint, rating
-from arena.alphago import records, store, values
+from arena.alphago import records, store, table, values
 from arena.alphago.fit import FitSettings, fit
 from arena.alphago.reinforce import Reinforce
 from arena.alphago.settings import AlphaGoConfig
-from arena.alphago.store import Line, Positions
+from arena.alphago.store import Line
 from arena.match import play_match, random_openings
 from arena.progress import Progress
-from arena.rater import result
 from arena.settings import dump
 from arena.tracking import Tracker
 from envs import Game, States
@@ -88,27 +85,20 @@ class Pipeline:
         folder, settings = self.folder / "records", self.config.records
         if store.is_whole(folder / "train") and store.is_whole(folder / "test"):
             return
-        self.progress.note(f"records: reading {settings.path or f'games of {settings.teacher}'}")
-        self.progress.phase("records", 0)
-        records.build(
-            folder,
-            self._seen(self.config.supervised),
-            settings,
-            seed=self.config.seed,
-            note=self.progress.note,
-            progress=self.progress.advance,
-        )
+        self.progress.phase("records", 0 if settings.path else settings.teacher_games)
+        seed, progress = self.config.seed, self.progress
+        records.build(folder, self.game, settings, seed=seed, note=progress.note, progress=progress.advance)
 
     def _supervised(self) -> None:
-        train, test = (store.load(self.folder / "records" / part, self.game) for part in ("train", "test"))
-        self._fitted("supervised", self.config.supervised, train, test)
+        folder = self.folder / "records"
+        self._fitted("supervised", self.config.supervised, folder / "train", folder / "test")
 
     def _rollout_policy(self) -> None:
         """Stage 1's other half: a linear softmax of patterns, fast enough to play games to their end at every leaf."""
         game, path = self.game, rollout_policy(self.folder)
         if path.exists() or not isinstance(game, Go):
             return
-        train, test = (rollout.Records(*store.load_moves(self.folder / "records" / part)) for part in ("train", "test"))
+        train, test = (self._games(self.folder / "records" / part) for part in ("train", "test"))
         settings = self.config.rollout
         self.progress.phase("rollout", settings.epochs)
         start = time.perf_counter()
@@ -137,6 +127,11 @@ class Pipeline:
             f"{speed:.2f} microseconds a move (paper: 2)"
         )
         rollout.save_weights(path, weights, {"run": self.config.name, "seed": self.config.seed})
+
+    def _games(self, folder: Path) -> rollout.Records:
+        """The games of a store, whole."""
+        columns = store.load(folder, self.game).columns
+        return rollout.Records(*(np.asarray(columns[name]) for name in rollout.Records._fields))
 
     def _reinforced(self) -> None:
         start = load_agent(self.agents / SUPERVISED)
@@ -210,19 +205,19 @@ class Pipeline:
         if settings.whole_games:
             lines["whole"] = values.whole_games(lines["train"], len(lines["train"]))
         for part, games in lines.items():
-            store.write(folder / part, self._seen(settings.fit), games, {"latest": latest}, territory=True)
+            store.write(folder / part, self.game, games, {"latest": latest}, territory=True)
 
     def _values(self) -> None:
         settings, folder = self.config.value, self.folder / "positions"
-        test = store.load(folder / "test", self.game)
-        self._fitted("value", settings.fit, store.load(folder / "train", self.game), test)
+        self._fitted("value", settings.fit, folder / "train", folder / "test")
         if settings.whole_games:
-            self._fitted("value_whole", settings.fit, store.load(folder / "whole", self.game), test)
+            self._fitted("value_whole", settings.fit, folder / "whole", folder / "test")
 
-    def _fitted(self, stage: str, settings: FitSettings, train: Positions, test: Positions) -> None:
-        """Learn a table, as the stage `stage`."""
+    def _fitted(self, stage: str, settings: FitSettings, learned: Path, held_out: Path) -> None:
+        """Learn the positions of one store, measured on those of another, as the stage `stage`."""
         if (self.agents / f"{stage}.safetensors").exists():
             return
+        train, test = (store.load(folder, self._seen(settings)) for folder in (learned, held_out))
         self.progress.note(f"{stage}: {len(train):,} positions to learn from, {len(test):,} held out")
         with self._tracked(stage) as tracker:
             weights = fit(
@@ -239,46 +234,38 @@ class Pipeline:
         self._save(f"{stage}.safetensors", settings.network, weights)
 
     def _table(self) -> rating.Estimate:
-        """Everybody against everybody: the paper's ablation, the sweep of λ, and opponents from outside."""
-        folder, settings = self.folder / "table", self.config.table
+        """The comparison at the end: `arena/alphago/table.py`."""
+        folder, config = self.folder / "table", self.config
         folder.mkdir(exist_ok=True)
-        file = folder / "results.json"
-        done = [rating.Result(*row) for row in json.loads(file.read_bytes())] if file.exists() else []
         players = self._players()
-        pairs = list(combinations(players, 2))
-        self.progress.phase("table", len(pairs) * 2 * settings.openings)
-        self.progress.advance(len(done) * 2 * settings.openings)
-        for number, (a, b) in enumerate(pairs):
-            if any((a, b) == (r.a, r.b) for r in done):
-                continue
-            rng = np.random.default_rng([self.config.seed, 3, number])
-            openings = random_openings(self.game, settings.openings, settings.opening_plies, rng)
-            openings = openings.repeated(settings.openings)
-            played = play_match(self.game, players[a], players[b], openings, rng, progress=self.progress.advance)
-            done.append(result(a, b, played))
-            write_atomically(file, json.dumps(done).encode())
-        ratings = rating.estimate(done, anchors={"random": 0.0})
+        self.progress.phase("table", len(players) * (len(players) - 1) * config.table.openings)
+        meetings = table.play(
+            self.game, players, config.table, folder, seed=config.seed, progress=self.progress.advance
+        )
+        table.write(meetings, folder)
+        ratings = table.estimate(meetings)
         with self._tracked("table") as tracker:
-            games = sum(r.wins + r.draws + r.losses for r in done)
-            tracker.log({"iteration": 1, "games": games, "ratings": [list(entry) for entry in ratings.ratings()]})
+            row = {
+                "iteration": 1,
+                "games": sum(meeting.wins + meeting.draws + meeting.losses for meeting in meetings),
+                "ratings": [list(entry) for entry in ratings.ratings()],
+                "tables": ["table.csv"],
+                "pictures": ["table.svg"],
+            }
+            tracker.log(row)
+        self.progress.note(f"the table: {folder / 'table.md'}, and as .csv and .svg")
         return ratings
 
     def _players(self) -> dict[str, Player]:
-        """The players of the table by name. Without rollouts λ is 0, without the value network 1."""
-        settings, game = self.config.table, self.game
-        parts = load_parts(game, self.agents, self.runtime, seed=self.config.seed)
-        players: dict[str, Player] = {
-            "supervised policy": policy_player(sensibly(game, parts.policy)),
-            "reinforced policy": policy_player(sensibly(game, self._evaluator(REINFORCED))),
-        }
-        for mix in settings.mixes:
-            search = settings.search.model_copy(update={"mix": mix})
-            players[f"AlphaGo rvp, λ {mix:g}"] = variant(game, "rvp", parts, settings.simulations, search)
-        for letters in ("vp", "rp", "rv", "v", "r"):
-            players[f"AlphaGo {letters}"] = variant(game, letters, parts, settings.simulations, settings.search)
-        for spec in dict.fromkeys(("random", *settings.opponents)):
-            players[spec] = make_player(game, spec, seed=self.config.seed)
-        return players
+        """The players of the table by name."""
+        config, game = self.config, self.game
+        parts = load_parts(game, self.agents, self.runtime, seed=config.seed)
+        players: dict[str, Player] = {table.SUPERVISED: policy_player(sensibly(game, parts.policy))}
+        for name, file in (("reinforced policy", REINFORCED), ("reinforced policy, second pass", AGAIN)):
+            if (self.agents / file).exists():
+                players[name] = policy_player(sensibly(game, self._evaluator(file)))
+        players |= table.ablation(game, parts, config.table)
+        return players | table.opponents(game, config.table, config.seed, self.progress.note)
 
     def _seen(self, settings: FitSettings) -> Game:
         """The game as the network of `settings` sees it."""

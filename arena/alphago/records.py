@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
-from agents.players import make_player
 from agents.section import Section
-from arena.alphago import store
-from arena.match import play_match, random_openings
+from arena.alphago import store, teacher
+from arena.alphago.store import Line
 from envs import Game, records
 from envs.records import GameRecord, Skipped
 
@@ -30,15 +29,17 @@ class RecordsSettings(Section):
     test_share: float = Field(
         0.05, gt=0, lt=1, description="share of the days, or games, held out; paper 1 M of 29.4 M"
     )
-    teacher: str = Field("mcts:200", description="player of the games where there are no records")
+    teacher: str | None = Field(
+        None, description="player of the games where there are no records; null: GNU Go if installed, else mcts:200"
+    )
     teacher_games: int = Field(500, ge=2, description="games it plays against itself")
+    teacher_plies: int = Field(6, ge=0, description="most random moves that one of its games begins with")
 
 
 class Taught(NamedTuple):
     """A game to learn from and the group it may not be separated from."""
 
-    actions: tuple[int, ...]
-    result: float
+    line: Line
     group: str
 
 
@@ -49,49 +50,49 @@ def build(
     *,
     seed: int,
     note: Callable[[str], None],
-    progress: Callable[[int], None],
+    progress: Callable[[int], None] = lambda games: None,
 ) -> None:
-    """Write the stores `folder/train` and `folder/test`. ValueError where there is nothing to learn from."""
+    """Write the stores `folder/train` and `folder/test`. ValueError where there is nothing to learn from.
+
+    `note` is told where the games come from, how many are used and how many are not and why; `progress` of a teacher's games.
+    """
     if settings.path is None:
-        games, skipped = _taught(game, settings, seed), Counter[str]()
+        source = teacher.choose(game, settings.teacher, seed)
+        note(f"records: none given, so {source} plays {settings.teacher_games:,} games")
+        rng = np.random.default_rng([seed, 0])
+        lines, skipped = teacher.games(game, source, settings.teacher_games, settings.teacher_plies, rng, progress)
+        games = [Taught(line, str(number)) for number, line in enumerate(lines)]
     else:
-        games, skipped = _recorded(game, Path(settings.path), settings.maximum)
-    note(f"{len(games):,} games read, {skipped.total():,} skipped{_reasons(skipped)}")
+        source = settings.path
+        note(f"records: reading {source}")
+        games, skipped = _recorded(game, Path(source), settings.maximum)
+    note(f"{len(games):,} games, {skipped.total():,} skipped{_reasons(skipped)}")
     held_out = [hashed(g.group) < settings.test_share for g in games]
     parts = {
-        "train": [g for g, held in zip(games, held_out, strict=True) if not held],
-        "test": [g for g, held in zip(games, held_out, strict=True) if held],
+        "train": [g.line for g, held in zip(games, held_out, strict=True) if not held],
+        "test": [g.line for g, held in zip(games, held_out, strict=True) if held],
     }
-    for name, part in parts.items():
-        if not part:
+    for name, lines in parts.items():
+        if not lines:
             raise ValueError(
                 f"no game is left for the {name} positions: give more records or another records.test_share"
             )
-        lines = [store.Line(g.actions, g.result, _moves(game, g.actions)) for g in part]
-        summary: dict[str, Any] = {"source": settings.path or settings.teacher, "skipped": dict(skipped)}
-        store.write(folder / name, game, lines, summary, territory=False, moves=True, progress=progress)
+        summary: dict[str, Any] = {"source": source, "skipped": dict(skipped)}
+        store.write(folder / name, game, lines, summary, territory=False)
 
 
-def _moves(game: Game, actions: Sequence[int]) -> list[int]:
-    """The plies that are learned from: all but passes, which the paper leaves out too."""
-    try:
-        passing = game.parse_action("pass")
-    except ValueError:
-        return list(range(len(actions)))
-    return [ply for ply, action in enumerate(actions) if action != passing]
-
-
-def playable(game: Game, path: Path, maximum: int) -> tuple[list[GameRecord], Counter[str]]:
+def playable(game: Game, path: Path, maximum: int, *, set_up: bool = False) -> tuple[list[GameRecord], Counter[str]]:
     """The games in `path` that `game` allows from its start, and how many were skipped for which reason.
 
-    More than `maximum` are thinned out evenly; 0: all are kept. ValueError where there are none.
+    More than `maximum` are thinned out evenly; 0: all are kept. `set_up`: those that begin with stones on the board, too.
+    ValueError where there are none.
     """
     found: list[GameRecord] = []
     skipped = Counter[str]()
     for record in records.read(path, _same_board(game)):
         if isinstance(record, Skipped):
             skipped[record.reason] += 1
-        elif record.setup or record.to_play:
+        elif not set_up and (record.setup or record.to_play):
             skipped["stones set up beforehand"] += 1
         elif not record.actions:
             skipped["no moves"] += 1
@@ -108,8 +109,14 @@ def playable(game: Game, path: Path, maximum: int) -> tuple[list[GameRecord], Co
 
 
 def _recorded(game: Game, path: Path, maximum: int) -> tuple[list[Taught], Counter[str]]:
-    kept, skipped = playable(game, path, maximum)
-    return [Taught(record.actions, record.result or 0.0, group(record)) for record in kept], skipped
+    kept, skipped = playable(game, path, maximum, set_up=True)
+    found = []
+    for record in kept:
+        before = records.opening(record, game) or ()
+        found.append(
+            Taught(store.line(game, (*before, *record.actions), record.result or 0.0, len(before)), group(record))
+        )
+    return found, skipped
 
 
 def _same_board(game: Game) -> str:
@@ -122,16 +129,6 @@ def group(record: GameRecord) -> str:
     day = DAY.search(record.headers.get("date", "") + " " + record.headers.get("name", ""))
     players = sorted(record.players)
     return f"{day[0] if day else record.source} {' '.join(players)}"
-
-
-def _taught(game: Game, settings: RecordsSettings, seed: int) -> list[Taught]:
-    """Games of the teacher against itself, from openings of four random moves."""
-    rng = np.random.default_rng([seed, 0])
-    teacher = make_player(game, settings.teacher, seed=seed)
-    pairs = -(-settings.teacher_games // 2)
-    openings = random_openings(game, pairs, 4, rng).repeated(pairs)
-    played = play_match(game, teacher, teacher, openings, rng).games
-    return [Taught(g.actions, (2 * g.score - 1) * (1 if g.a_first else -1), str(i)) for i, g in enumerate(played)]
 
 
 def hashed(text: str) -> float:

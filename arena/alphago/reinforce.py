@@ -117,23 +117,20 @@ class Reinforce:
             seat = 0 if game.a_first else 1
             result = (2 * game.score - 1) * (1 - 2 * seat)
             lines.append(Line(game.actions, result, range(seat, len(game.actions), 2)))
-        table = replay(self.game, lines, lambda states: sensible(self.game, states), territory=False)
-        n, (h, w), c = len(table["action"]), self.game.board_shape, len(self.game.planes)
-        advantages = table["value"].astype(np.float32)
-        planes = np.unpackbits(table["planes"], axis=1, count=c * h * w).reshape(n, c, h, w)
+        states, actions, advantages = replay(self.game, lines)
         if self.baseline is not None:
-            advantages = advantages - self.baseline(table["states"])
-        legal = np.unpackbits(table["legal"], axis=1, count=self.game.num_actions).astype(np.bool_)
+            advantages = advantages - self.baseline(states)
+        legal = sensible(self.game, states)
         choice = legal.sum(axis=1) > 1  # a forced move teaches nothing
         targets = np.zeros(legal.shape, np.float32)
-        targets[np.arange(n), table["action"]] = advantages
+        targets[np.arange(len(states)), actions] = advantages
         rows = np.flatnonzero(choice)
         self.optimiser.zero_grad()
         total, entropy = 0.0, 0.0
         for first in range(0, len(rows), CHUNK):
             part = rows[first : first + CHUNK]
             with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
-                logits = self.network(torch.from_numpy(planes[part]).float()).policy
+                logits = self.network(torch.from_numpy(self.game.observe(states[part])).float()).policy
             mask = torch.from_numpy(legal[part])
             loss = policy_loss(logits, mask, torch.from_numpy(targets[part])).sum() / len(played.games)
             loss.backward()  # type: ignore[no-untyped-call]  # torch stub

@@ -8,29 +8,16 @@ from pydantic import Field, model_validator
 
 import envs
 from agents.alphago.rollout import LearnSettings
-from agents.alphago.search import APVSettings
 from agents.network import NetworkSettings
 from agents.runtime import RuntimeSettings
 from agents.section import Section
 from arena.alphago.fit import FitSettings
 from arena.alphago.records import RecordsSettings
 from arena.alphago.reinforce import ReinforceSettings
+from arena.alphago.table import TableSettings
 from arena.alphago.values import ValueSettings
 from arena.config import TrackingSettings
 from arena.learner import TrainSettings
-
-
-class TableSettings(Section):
-    """The comparison at the end: every pair of players meets."""
-
-    simulations: int = Field(100, ge=1, description="a move of the players that search")
-    openings: int = Field(10, ge=1, description="paired openings a pairing: twice as many games")
-    opening_plies: int = Field(4, ge=0, description="random moves an opening consists of")
-    search: APVSettings = APVSettings(asynchronous=False)
-    mixes: tuple[float, ...] = Field(
-        (0.5,), description="weights λ of the rollout where there is a value network; paper 0.5"
-    )
-    opponents: tuple[str, ...] = Field(("random", "mcts:100"), description="players beside AlphaGo's own")
 
 
 class AlphaGoConfig(Section):
@@ -85,6 +72,8 @@ def smoke(config: AlphaGoConfig) -> AlphaGoConfig:
                     test_positions=50,
                 ),
             ),
-            "table": config.table.model_copy(update={"simulations": 2, "openings": 1, "opponents": ("random",)}),
+            "table": config.table.model_copy(
+                update={"simulations": 2, "openings": 1, "gnu_go": None, "opponents": ("random",)}
+            ),
         }
     )

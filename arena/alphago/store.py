@@ -1,19 +1,23 @@
-"""Positions on disk: what supervised learning reads, a few bytes each, more of them than fit into memory.
+"""Positions to learn from, kept as the games they are of: two bytes a move, whatever a network is shown of them.
 
-STORE/planes.npy     [n, ceil(C * H * W / 8)] u1  observation planes, packed to bits
-      legal.npy      [n, ceil(A / 8)] u1          legal actions, packed to bits
-      action.npy     [n] i2                       the move played
-      value.npy      [n] i1                       the game's result for the side to move, 0 where it has none
-      ownership.npy  [n, H * W] i1                who owned each point at the end: 1 the side to move; [n, 0] if unknown
-      moves.npy      [G, T] i2                    all moves of the games, where they are kept; lengths.npy [G] i4 says how many
+STORE/moves.npy      [G, T] i2   the moves of every game, those that set up its first position included
+      lengths.npy    [G] i4      how many there are
+      starts.npy     [G] i4      how many of these set the first position up (handicap stones)
+      results.npy    [G] i1      for the first player, 0 where it has none
+      ownership.npy  [G, H * W] i1  who owned each point at the end, 1 the first player; [G, 0] if unknown
+      learned.npy    [n, 2] i4   the positions: game, ply
       store.json     counts; written last: a store without it is unfinished
+
+A batch is replayed when it is asked for, its games side by side, and shown as the game at hand shows it. On 19x19 with the 48
+planes of AlphaGo that takes milliseconds of a step that takes hundreds, and a position, of which the planes alone are 2 KB,
+takes the bytes of its move and of its row: 2.8 million positions are 37 MB.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +30,7 @@ from arena.replay import Samples
 from envs import Game, States, TerritoryGame
 
 SUMMARY = "store.json"
-COLUMNS = ("planes", "legal", "action", "value", "ownership")
+COLUMNS = ("moves", "lengths", "starts", "results", "ownership", "learned")
 TOGETHER = 512  # games replayed side by side
 
 
@@ -36,32 +40,67 @@ class Line(NamedTuple):
     actions: Sequence[int]
     result: float  # for the first player; 0 where unknown
     learned: Sequence[int]  # plies
+    start: int = 0  # moves that set the first position up
+
+
+def line(game: Game, actions: Sequence[int], result: float, start: int = 0) -> Line:
+    """A game to learn from: all moves but the `start` first and passes, which the paper leaves out too."""
+    try:
+        passing = game.parse_action("pass")
+    except ValueError:
+        passing = -1
+    return Line(actions, result, [ply for ply in range(start, len(actions)) if actions[ply] != passing], start)
+
+
+class Replayed(NamedTuple):
+    """n positions of games, sorted by game, then by ply."""
+
+    states: States  # [n]
+    action: NDArray[np.int64]  # [n] the move played
+    value: NDArray[np.float32]  # [n] the game's result for the side to move, 0 where it has none
 
 
 @dataclass(frozen=True)
 class Positions:
-    """n positions, as columns in memory or on disk. Indexed by rows it gives `Samples`, as a replay window does."""
+    """n positions of `game`, replayed when they are asked for. Indexed by rows it gives `Samples`, as a replay window does."""
 
-    num_actions: int
+    game: Game
     columns: Mapping[str, NDArray[Any]]
     summary: Mapping[str, Any]
 
     def __len__(self) -> int:
-        return len(self.columns["action"])
+        return len(self.columns["learned"])
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Samples:
         """The policy target is the move played, the value target the result."""
-        column = {name: np.asarray(self.columns[name][rows]) for name in COLUMNS}
-        policy = np.zeros((len(rows), self.num_actions), np.float32)
-        policy[np.arange(len(rows)), column["action"]] = 1
-        ownership = column["ownership"]
-        score = ownership.mean(axis=1, dtype=np.float32) if ownership.shape[1] else np.zeros(len(rows), np.float32)
-        value, reply = column["value"].astype(np.float32), np.zeros((len(rows), 0), np.float32)
-        return Samples(column["planes"], column["legal"], policy, value, ownership, score, reply)
+        game, n, places = self.game, len(rows), np.asarray(self.columns["learned"][rows], np.int64)
+        numbers, plies = places[:, 0], places[:, 1]
+        states = self._states(numbers, plies)
+        colour = 1 - 2 * states["to_play"].astype(np.int8)
+        policy = np.zeros((n, game.num_actions), np.float32)
+        policy[np.arange(n), self.columns["moves"][numbers, plies]] = 1
+        ownership = self.columns["ownership"][numbers] * colour[:, None]
+        return Samples(
+            planes=np.packbits(game.observe(states).reshape(n, -1), axis=1),
+            legal=np.packbits(game.legal(states), axis=1),
+            policy=policy,
+            value=(self.columns["results"][numbers] * colour).astype(np.float32),
+            ownership=ownership,
+            score=ownership.mean(axis=1, dtype=np.float32) if ownership.shape[1] else np.zeros(n, np.float32),
+            reply=np.zeros((n, 0), np.float32),
+        )
 
-    def legal(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """[rows, A]."""
-        return np.unpackbits(self.columns["legal"][rows], axis=1, count=self.num_actions).astype(np.bool_)
+    def _states(self, numbers: NDArray[np.int64], plies: NDArray[np.int64]) -> States:
+        """[n] the positions before move `plies` of the games `numbers`."""
+        order = np.argsort(-plies, kind="stable")  # the games that go on are the first ones
+        moves, lasts = self.columns["moves"][numbers[order]], plies[order]
+        states = self.game.reset(len(order))
+        for ply in range(int(lasts.max(initial=0))):
+            going = int(np.count_nonzero(lasts > ply))
+            states[:going] = self.game.step(states[:going], moves[:going, ply])
+        out = np.empty_like(states)
+        out[order] = states
+        return out
 
 
 def is_whole(folder: Path) -> bool:
@@ -70,7 +109,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def load(folder: Path, game: Game) -> Positions:
-    """The store in `folder`, mapped into memory. ValueError where there is no whole one."""
+    """The store in `folder`, as `game` shows its positions. ValueError where there is no whole one."""
     try:
         summary = json.loads((folder / SUMMARY).read_bytes())
         columns = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in COLUMNS}
@@ -78,93 +117,70 @@ def load(folder: Path, game: Game) -> Positions:
         raise ValueError(
             f"{folder} holds no whole store of positions ({error}): delete it to have it made again"
         ) from None
-    return Positions(game.num_actions, columns, summary)
+    return Positions(game, columns, summary)
 
 
-def load_moves(folder: Path) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
-    """[G, T] the games of the store in `folder`, [G] how long they are. ValueError where it keeps none."""
-    try:
-        return np.load(folder / "moves.npy"), np.load(folder / "lengths.npy")
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} keeps no games ({error}): delete it to have it made again") from None
+def write(folder: Path, game: Game, lines: Sequence[Line], summary: Mapping[str, Any], *, territory: bool) -> None:
+    """Write `lines`, whose moves must be legal, and what of them is learned.
 
-
-def write(
-    folder: Path,
-    game: Game,
-    lines: Sequence[Line],
-    summary: Mapping[str, Any],
-    *,
-    territory: bool,
-    moves: bool = False,
-    progress: Callable[[int], None] = lambda games: None,
-) -> None:
-    """Replay `lines`, whose moves must be legal, and write their learned positions, game after game.
-
-    `territory`: the last positions are played out, so that their ownership can be learned. `moves`: whole games are kept, too.
-    `progress` hears of games.
+    `territory`: the games are played out, so that who owned what at their ends can be learned.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    parts = [lines[i : i + TOGETHER] for i in range(0, len(lines), TOGETHER)]
-    n = sum(len(line.learned) for line in lines)
-    files: dict[str, NDArray[Any]] = {}
-    at = 0
-    for part in parts:
-        columns = replay(game, part, game.legal, territory=territory)
-        for name in COLUMNS:
-            if name not in files:
-                shape = (n, *columns[name].shape[1:])
-                files[name] = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", columns[name].dtype, shape)
-            files[name][at : at + len(columns[name])] = columns[name]
-        at += len(columns["action"])
-        progress(len(part))
-    if moves:
-        lengths = np.array([len(line.actions) for line in lines], np.int32)
-        table = np.zeros((len(lines), int(lengths.max(initial=0))), np.int16)
-        for row, line in zip(table, lines, strict=True):
-            row[: len(line.actions)] = line.actions
-        np.save(folder / "moves.npy", table)
-        np.save(folder / "lengths.npy", lengths)
-    for file in files.values():
-        file.flush()  # type: ignore[attr-defined]  # a memmap
-    counts = {"games": len(lines), "positions": n}
+    moves, lengths = table([line.actions for line in lines])
+    ownership = np.zeros((len(lines), 0), np.int8)
+    if territory and isinstance(game, TerritoryGame):
+        ends = [_ends(game, moves[i : i + TOGETHER], lengths[i : i + TOGETHER]) for i in range(0, len(lines), TOGETHER)]
+        ownership = np.concatenate(ends)
+    learned = [(number, ply) for number, line in enumerate(lines) for ply in line.learned]
+    columns: dict[str, NDArray[Any]] = {
+        "moves": moves.astype(np.int16),
+        "lengths": lengths.astype(np.int32),
+        "starts": np.array([line.start for line in lines], np.int32),
+        "results": np.array([line.result for line in lines], np.int8),
+        "ownership": ownership,
+        "learned": np.array(learned, np.int32).reshape(-1, 2),
+    }
+    for name, column in columns.items():
+        np.save(folder / f"{name}.npy", column)
+    counts = {"games": len(lines), "positions": len(learned)}
     write_atomically(folder / SUMMARY, json.dumps({**summary, **counts}, indent=1).encode())
 
 
-def replay(
-    game: Game, lines: Sequence[Line], legal: Callable[[States], NDArray[np.bool_]], *, territory: bool
-) -> dict[str, NDArray[Any]]:
-    """The columns of the learned positions of `lines`, and their states, sorted by game, then by ply.
+def table(games: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """[G, T] the moves of the games, [G] how many each has; 0 behind its end."""
+    lengths = np.array([len(actions) for actions in games], np.int64)
+    moves = np.zeros((len(games), int(lengths.max(initial=0))), np.int64)
+    for row, actions in zip(moves, games, strict=True):
+        row[: len(actions)] = actions
+    return moves, lengths
 
-    `legal(states [B]) -> [B, A]` says what counts as legal.
-    """
-    lengths = np.array([len(line.actions) for line in lines])
-    actions = np.zeros((len(lines), int(lengths.max())), np.int64)
-    learned = np.zeros(actions.shape, np.bool_)
-    for i, line in enumerate(lines):
-        actions[i, : lengths[i]] = line.actions
-        learned[i, line.learned] = True
+
+def replay(game: Game, lines: Sequence[Line]) -> Replayed:
+    """All learned positions of `lines`, each game played through once."""
+    moves, lengths = table([line.actions for line in lines])
+    learned = np.zeros(moves.shape, np.bool_)
+    for row, line in zip(learned, lines, strict=True):
+        row[line.learned] = True
     states, found, places = game.reset(len(lines)), [], []
-    for ply in range(actions.shape[1]):
+    for ply in range(moves.shape[1]):
         rows = np.flatnonzero(learned[:, ply])
         found.append(states[rows])
         places.append(np.stack([rows, np.full(len(rows), ply)]))
         going = np.flatnonzero(lengths > ply)
-        states[going] = game.step(states[going], actions[going, ply])
+        states[going] = game.step(states[going], moves[going, ply])
     where = np.concatenate(places, axis=1)
     order = np.lexsort((where[1], where[0]))
-    where, positions = where[:, order], np.concatenate(found)[order]
-    colour = 1 - 2 * positions["to_play"].astype(np.int8)
-    result = np.array([line.result for line in lines], np.int8)
-    ownership = np.zeros((len(positions), 0), np.int8)
-    if territory and isinstance(game, TerritoryGame):
-        ownership = game.ownership(states).reshape(len(lines), -1)[where[0]] * colour[:, None]
-    return {
-        "states": positions,
-        "planes": np.packbits(game.observe(positions).reshape(len(positions), -1), axis=1),
-        "legal": np.packbits(legal(positions), axis=1),
-        "action": actions[where[0], where[1]].astype(np.int16),
-        "value": result[where[0]] * colour,
-        "ownership": ownership.astype(np.int8),
-    }
+    (number, ply_), positions = where[:, order], np.concatenate(found)[order]
+    result = np.array([line.result for line in lines], np.float32)
+    value = result[number] * (1 - 2 * positions["to_play"].astype(np.float32))
+    return Replayed(positions, moves[number, ply_], value)
+
+
+def _ends(game: TerritoryGame, moves: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int8]:
+    """[G, H * W] who owned each point at the end of each game."""
+    states = game.reset(len(moves))
+    for ply in range(moves.shape[1]):
+        going = np.flatnonzero(lengths > ply)
+        states[going] = game.step(states[going], moves[going, ply])
+    return np.asarray(game.ownership(states).reshape(len(moves), -1), np.int8)

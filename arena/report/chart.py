@@ -1,4 +1,7 @@
-"""Line charts as inline SVG: axes with round ticks, bands for intervals, a tooltip on every point. Colours come from the page."""
+"""Charts as inline SVG: axes with round ticks, lines with bands for intervals, intervals in a row, a tooltip on every point.
+
+Colours come from the page; `standalone` makes a file of its own of a chart.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,16 @@ class Series(NamedTuple):
     y: Sequence[float]
     low: Sequence[float] = ()  # of a band around it, if there is one
     high: Sequence[float] = ()
+
+
+class Interval(NamedTuple):
+    """An estimate between the ends of its interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    mark: float | None = None  # the same figure from elsewhere, where there is one
 
 
 def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
@@ -89,6 +102,60 @@ def line_chart(
             )
     parts.append("</svg>")
     return _legend(lines) + "".join(parts)
+
+
+def interval_chart(rows: Sequence[Interval], x_label: str, *, mark: str = "") -> str:
+    """Estimates below one another with their intervals, as SVG; an empty string for none. `mark`: what diamonds stand for."""
+    if not rows:
+        return ""
+    left, step = 190, 24
+    height = TOP + step * len(rows) + BOTTOM
+    values = [x for row in rows for x in (row.low, row.high, *([] if row.mark is None else [row.mark]))]
+    low, high = min(values), max(values)
+    margin = 0.04 * ((high - low) or 1.0)
+    low, high = low - margin, high + margin
+
+    def at(x: float) -> float:
+        return round(left + (x - low) / (high - low) * (WIDTH - left - RIGHT), 1)
+
+    parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_text(x_label)}">']
+    for x in ticks(low, high, 6):
+        parts.append(f'<line class="grid" x1="{at(x)}" x2="{at(x)}" y1="{TOP}" y2="{height - BOTTOM}"/>')
+        parts.append(
+            f'<text class="tick" x="{at(x)}" y="{height - BOTTOM + 16}" text-anchor="middle">{number(x)}</text>'
+        )
+    middle = (left + WIDTH - RIGHT) / 2
+    label = f"{x_label}; diamonds: {mark}" if mark else x_label
+    parts.append(f'<text class="axis" x="{middle}" y="{height - 6}" text-anchor="middle">{_text(label)}</text>')
+    for i, row in enumerate(rows):
+        y = TOP + step * (i + 0.5)
+        tip = f"{row.name}: {number(row.value)} ({number(row.low)} to {number(row.high)})"
+        parts.append(f'<text class="tick" x="{left - 10}" y="{y + 4}" text-anchor="end">{_text(row.name)}</text>')
+        parts.append(
+            f'<line class="line" style="stroke:var(--c0)" x1="{at(row.low)}" x2="{at(row.high)}" y1="{y}" y2="{y}"/>'
+        )
+        parts.append(
+            f'<circle class="dot" style="fill:var(--c0)" cx="{at(row.value)}" cy="{y}" r="4"><title>{_text(tip)}</title></circle>'
+        )
+        if row.mark is not None:
+            x = at(row.mark)
+            points = _points([(x - 5, y), (x, y - 5), (x + 5, y), (x, y + 5)])
+            tip = f"{row.name}: {mark} {number(row.mark)}"
+            parts.append(f'<polygon class="mark" points="{points}"><title>{_text(tip)}</title></polygon>')
+    parts.append("</svg>")
+    return "".join(parts)
+
+
+STYLE = (
+    "svg{--c0:#2563eb;background:#fff;font:12px sans-serif}.grid{stroke:#e2e2e2}.tick{fill:#333}.axis{fill:#555}"
+    ".line{fill:none;stroke-width:2}.mark{fill:none;stroke:#c2410c;stroke-width:1.5}"
+)
+
+
+def standalone(chart: str) -> str:
+    """One SVG chart as a file of its own, with its own colours."""
+    head, tag, rest = chart.partition(">")
+    return f'{head} xmlns="http://www.w3.org/2000/svg"{tag}<style>{STYLE}</style>{rest}\n'
 
 
 def number(value: float) -> str:

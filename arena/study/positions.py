@@ -76,15 +76,12 @@ def recorded(
         drawn = np.flatnonzero(rng.random(len(record.actions)) < share)
         lines.append(store.Line(record.actions, record.result or 0.0, drawn.tolist()))
     number = np.repeat(np.arange(len(lines)), [len(line.learned) for line in lines])
-    parts = [
-        store.replay(game, lines[i : i + store.TOGETHER], game.legal, territory=False)
-        for i in range(0, len(lines), store.TOGETHER)
-    ]
-    action, states, value = (np.concatenate([part[name] for part in parts]) for name in ("action", "states", "value"))
+    parts = [store.replay(game, lines[i : i + store.TOGETHER]) for i in range(0, len(lines), store.TOGETHER)]
+    states, action, value = (np.concatenate(column) for column in zip(*parts, strict=True))
     known = np.array([record.result is not None for record in found])[number]
     result = np.where(known, value, np.nan).astype(np.float32)
     placed = action < np.prod(game.board_shape)  # a pass comes after the points
-    everything = Positions(game, states, action.astype(np.int64), result, number, found)
+    everything = Positions(game, states, action, result, number, found)
     return everything[placed]
 
 

@@ -195,7 +195,7 @@ def check_wanted(spec: str, wanted: str | None) -> None:
 def _set_up(records: Sequence[GameRecord], game: Game) -> tuple[States, NDArray[np.bool_]]:
     """[B] the states before the first action of each record, and [B] whether the rules allow its set-up."""
     states = game.reset(len(records))
-    openings = [_opening(record, game) for record in records]
+    openings = [opening(record, game) for record in records]
     if not any(openings):  # none has any stones
         return states, np.array([opening is not None for opening in openings], np.bool_)
     before = np.count_nonzero(game.board(states), axis=(1, 2))
@@ -206,7 +206,7 @@ def _set_up(records: Sequence[GameRecord], game: Game) -> tuple[States, NDArray[
     return states, allowed & whole & [opening is not None for opening in openings]
 
 
-def _opening(record: GameRecord, game: Game) -> tuple[int, ...] | None:
+def opening(record: GameRecord, game: Game) -> tuple[int, ...] | None:
     """The actions that set the stones of `record.setup` up, and leave the turn to `record.to_play`; None where the game
     cannot do that. There are none where the game begins so: with a handicap.
 

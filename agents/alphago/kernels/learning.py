@@ -43,12 +43,13 @@ def softmax(scores, probabilities):
 
 
 @kernel
-def learn(moves, lengths, order, boards, numbers, keys, response, weights, rate):
+def learn(moves, lengths, starts, order, boards, numbers, keys, response, weights, rate):
     """Go through the games `order` of `moves` [G, plies], all begun by Black; improve `weights` in place where `rate` > 0.
 
-    Every move that is no pass is an example, met by the neuron's rule in its softmax form: with y = 1 for the move played,
-    0 for the others, and p the policy's probabilities before, w += rate * (y - p) * x for every move's features x. That is
-    one step of stochastic gradient descent on -log p(move played), the loss of softmax regression.
+    The first `starts` moves of a game set its first position up. Every later one that is no pass is an example, met by the
+    neuron's rule in its softmax form: with y = 1 for the move played, 0 for the others, and p the policy's probabilities
+    before, w += rate * (y - p) * x for every move's features x. That is one step of stochastic gradient descent on
+    -log p(move played), the loss of softmax regression.
 
     Returns examples, how many had their move as the most probable one, how many had it among the five most probable, and
     the sum of -log p over those `possible`: the policy gives own eyes and suicide no probability.
@@ -67,6 +68,9 @@ def learn(moves, lengths, order, boards, numbers, keys, response, weights, rate)
             p, colour = np.int64(moves[g, t]), 1 - 2 * (t & 1)
             if p >= points:
                 ko, last, took = np.int64(NONE), np.int64(NONE), np.int64(0)
+                continue
+            if t < starts[g]:
+                place(board, p, colour, taken)
                 continue
             count = score(
                 board, numbers, keys, response, weights, colour, ko, last, taken, took, patterns, found, scores
@@ -96,7 +100,7 @@ def learn(moves, lengths, order, boards, numbers, keys, response, weights, rate)
 
 
 @kernel
-def list_responses(moves, lengths, boards, out):
+def list_responses(moves, lengths, starts, boards, out):
     """`out` [answers to moves] u8 gets the response pattern of every move that answers one; returns how many there are."""
     board = boards[0]
     points = board["points"]
@@ -108,7 +112,7 @@ def list_responses(moves, lengths, boards, out):
         for t in range(lengths[g]):
             p, colour = np.int64(moves[g, t]), 1 - 2 * (t & 1)
             if p < points:
-                if t > 0 and moves[g, t - 1] < points:
+                if t > starts[g] and moves[g, t - 1] < points:
                     out[count] = response_at(board, np.int64(moves[g, t - 1]), colour)
                     count += 1
                 place(board, p, colour, taken)
