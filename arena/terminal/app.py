@@ -40,6 +40,7 @@ TICK = 0.25  # seconds between two looks at the clock
 class PlayApp(App[None]):
     """A game on the screen."""
 
+    TITLE = "arena"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal"), (110, "-wide")]  # noqa: RUF012  # textual declares it so
     CSS_PATH = "app.tcss"
