@@ -197,6 +197,6 @@ def test_the_real_gnu_go_teaches_games_that_differ() -> None:
     if spec is None:
         pytest.skip("GNU Go is not installed")
     lines, skipped = teacher.games(envs.make("go9"), spec, 6, 4, np.random.default_rng(0), no_progress)
-    assert len(lines) + skipped.total() == 6 - 1  # five numbers of random moves, of which one has no second position
+    assert len(lines) + skipped.total() == 6
     assert len({tuple(line.actions) for line in lines}) == len(lines)
     assert all(len(line.learned) > 20 for line in lines)
