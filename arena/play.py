@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from agents.players import Forfeit
 from arena.clock import Clocks
 from arena.look import View, candidate_table, line_text, percent, view
 from arena.review import Review, mistakes_table, searches, summary
@@ -57,9 +58,12 @@ class Session:
         table = self.table
         moves = f"after {len(table.actions)} moves"
         if table.lost is not None and table.lost.reason == "resignation":
-            return f"you resigned {moves}"
+            return (
+                f"{'you' if table.lost.side in table.persons else table.seats[table.lost.side].name} resigned {moves}"
+            )
         if table.lost is not None:
-            return f"{table.side_names[1 - table.lost.side]} won on time {moves}"
+            detail = f": {table.lost.detail}" if table.lost.detail else ""
+            return f"{table.side_names[1 - table.lost.side]} won {table.lost.how} {moves}{detail}"
         if table.winner is None:
             return f"a draw {moves}"
         if len(table.persons) != 1:  # the board says who won
@@ -71,8 +75,13 @@ class Session:
         table, (name, player) = self.table, self.table.seat
         assert player is not None
         start = time.perf_counter()
-        with self.console.status(f"{escape(name)} is thinking"):
-            action, seen = choose(player, table.state, self.rng, table.clock.deadline(table.to_play))
+        try:
+            with self.console.status(f"{escape(name)} is thinking"):
+                action, seen = choose(player, table.state, self.rng, table.clock.deadline(table.to_play))
+        except Forfeit as forfeit:
+            table.forfeit(forfeit.losses[0])
+            self.say(self.verdict, "bold")
+            return
         seconds = time.perf_counter() - start
         thoughts = f"its chance to win: {_judgement(seen)}, " if seen else ""
         move = move_name(table.game, table.state[0], action)

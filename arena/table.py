@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.players import Player, SearchPlayer, has_champion, looker, make_player, move_in_time
+from agents.players import Loss, LossReason, Player, SearchPlayer, has_champion, looker, make_player, move_in_time
 from arena.clock import Clocks, TimeControl
 from arena.look import View, report, searcher
 from envs import Game, States, records
@@ -56,7 +56,18 @@ class Lost(NamedTuple):
     """A game that was lost other than on the board."""
 
     side: int
-    reason: str  # "resignation" or "time"
+    reason: LossReason
+    detail: str = ""  # what a program said or did
+
+    @property
+    def how(self) -> str:
+        """How the other side won."""
+        return {
+            "resignation": "by resignation",
+            "time": "on time",
+            "illegal move": "by an illegal move of the other side",
+            "crash": "since the other side's program stopped",
+        }[self.reason]
 
 
 class Table:
@@ -171,6 +182,10 @@ class Table:
             raise ValueError("nobody is here to resign")
         self._give_up(self.to_play if self.to_play in self.persons else min(self.persons), "resignation")
 
+    def forfeit(self, loss: Loss) -> None:
+        """The player whose turn it is has lost, for this reason: it resigned or failed (`agents.players.Forfeit`)."""
+        self._give_up(self.to_play, loss.reason, loss.detail)
+
     def out_of_time(self) -> bool:
         """Look at the clock: True, and the game is lost, where the time of the side to move is up."""
         self.clock.charge()
@@ -198,7 +213,8 @@ class Table:
         if self.over:
             result = 0.0 if self.winner is None else float(1 - 2 * self.winner)
         if self.lost is not None:
-            headers["result"] = f"{'WB'[self.lost.side]}+{'Resign' if self.lost.reason == 'resignation' else 'Time'}"
+            word = {"resignation": "Resign", "time": "Time"}.get(self.lost.reason, "Forfeit")  # SGF's
+            headers["result"] = f"{'WB'[self.lost.side]}+{word}"
         first, second = self.players or ("you" if seat.player is None else seat.name for seat in self.seats)
         return GameRecord(
             game=self.game.name,
@@ -239,9 +255,9 @@ class Table:
         if any(record.players):
             self.players = record.players
 
-    def _give_up(self, side: int, reason: str) -> None:
+    def _give_up(self, side: int, reason: LossReason, detail: str = "") -> None:
         self.clock.run(None)
-        self.lost = Lost(side, reason)
+        self.lost = Lost(side, reason, detail)
 
     def _name(self, action: int) -> str:
         try:
@@ -285,7 +301,8 @@ def choose(
 ) -> Thought:
     """The move of `player` in the position `state` [1].
 
-    Our own players end early once `stop` says so, with what they have; others cannot be interrupted.
+    Our own players end early once `stop` says so, with what they have; others cannot be interrupted. `Forfeit` where it gives up
+    or cannot go on.
     """
     if isinstance(player, SearchPlayer):
         seen = report(player.search(state[0], rng, stop=stop))

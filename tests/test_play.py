@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 import envs
+from agents.players import Forfeit, Loss
 from arena.clock import Clocks, parse
 from arena.play import play
 from arena.table import Options
@@ -193,6 +195,20 @@ def test_a_file_that_cannot_be_is_answered_and_the_game_goes_on(typed: str, answ
     seen = session("connect_four", "random", [typed, "moves"])
     assert answer in seen
     assert "none yet" in seen
+
+
+def test_a_program_that_resigns_has_lost_and_the_record_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give_up(states: object, rng: object) -> None:
+        raise Forfeit({0: Loss("resignation")}, np.zeros(1, np.int64))
+
+    monkeypatch.setattr("arena.table.make_player", lambda *args, **options: give_up)
+    path = tmp_path / "game.sgf"
+    seen = session("go:size=5", "gtp:program", ["C3", f"save {path}", "undo", "moves"])
+    assert "gtp:program resigned after 1 moves" in seen
+    assert "none yet" in seen
+    assert "RE[B+Resign]" in path.read_text()
 
 
 @pytest.mark.parametrize("command", ["help", "swap", "resign"])

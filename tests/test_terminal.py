@@ -329,6 +329,22 @@ def test_an_agents_failure_is_a_message(agent: str, monkeypatch: pytest.MonkeyPa
     drive("tictactoe", (PERSON, agent), script)
 
 
+def test_a_program_that_gives_up_or_fails_has_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(states: object, rng: object) -> None:
+        raise players.Forfeit({0: players.Loss("crash", "it ended")}, np.zeros(1, np.int64))
+
+    monkeypatch.setattr("arena.table.make_player", lambda *args, **options: lose)
+
+    async def script(screen: Screen) -> None:
+        await screen.click(0)
+        await screen.until(lambda: screen.over)
+        assert "has won since the other side's program stopped after 1 moves: it ended" in screen.text("#status")
+        await screen.press("u")
+        assert screen.moves == ""
+
+    drive("tictactoe", (PERSON, "gtp:program"), script)
+
+
 def test_an_unknown_player_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PlayApp, "run", lambda app: asyncio.run(app.run_async(headless=True)))
     with pytest.raises(ValueError, match="there is no player 'nobody'"):

@@ -18,7 +18,7 @@ from textual.containers import Horizontal
 from textual.widgets import Footer
 
 from agents.levels import levels
-from agents.players import SearchPlayer, has_champion
+from agents.players import Forfeit, SearchPlayer, has_champion
 from arena.clock import Clocks
 from arena.look import View, line_text, percent
 from arena.review import Review
@@ -134,6 +134,10 @@ class PlayApp(App[None]):
             case Exception() as error if self.table is None:
                 self.failure = error
                 self.exit()
+            case Forfeit(losses=losses):
+                self._at_table().forfeit(losses[0])
+                self._message = ""
+                self._go_on()
             case Exception() as error:
                 self._failed(error)
             case Thought(action, view):

@@ -94,7 +94,7 @@ def verdict(table: Table, look: Look) -> str:
         return f"A draw {moves}."
     name = look.names[table.winner]
     if table.lost is not None:
-        return f"{name} has won {'by resignation' if table.lost.reason == 'resignation' else 'on time'} {moves}."
+        return f"{name} has won {table.lost.how} {moves}{': ' if table.lost.detail else ''}{table.lost.detail}."
     if isinstance(table.game, Go):
         return f"{name} has won by {abs(float(table.game.score(table.state)[0])):g} points {moves}."
     return f"{name} has won {moves}."
