@@ -57,6 +57,17 @@ def test_the_page_holds_what_was_measured_and_needs_nothing_else(run: Path) -> N
         assert not any(game["boards"][0])
 
 
+def test_energy_is_shown_where_it_was_estimated(run: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    rows = [json.loads(line) for line in (copy / "metrics.jsonl").read_text().splitlines()]
+    for number, row in enumerate(rows, 1):
+        row["footprint/kwh"] = 0.002 * number
+    (copy / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    page = write(copy).read_text()
+    assert f"<b>{2 * len(rows):.1f} Wh</b>" in page
+    assert 'data-axis="footprint/kwh"' in page
+
+
 @pytest.mark.parametrize(
     ("spec", "moves", "kind"),
     [("go5", ["C3", "D3", "pass"], "lines"), ("hex4", ["b2", "c3"], "hex"), ("chess", ["e4", "c5", "Nf3"], "chess")],

@@ -88,8 +88,8 @@ def _tiles(rows: Sequence[Row]) -> str:
         interval = f"{newest['rating/elo_low']:.0f} to {newest['rating/elo_high']:.0f}"
         tiles.insert(0, (f"Elo, 95% {interval}", f"{newest['rating/elo']:.0f}"))
     tiles += [("positions", number(last["positions"])), ("working time", _duration(last["seconds"]))]
-    if "run/kwh" in last:
-        tiles.append(("energy", f"{last['run/kwh']:.3f} kWh"))
+    if "footprint/kwh" in last:
+        tiles.append(("energy, estimated", f"{1000 * last['footprint/kwh']:.1f} Wh"))
     cells = "".join(
         f'<div class="tile"><b>{_text(value)}</b><span>{_text(label)}</span></div>' for label, value in tiles
     )
@@ -106,7 +106,9 @@ def _rating(rows: Sequence[Row]) -> str:
         ("games", "games", 1.0),
         ("positions", "positions", 1.0),
         ("seconds", "minutes", 60),
+        ("footprint/kwh", "Wh", 1e-3),
     ]
+    axes = [axis for axis in axes if all(axis[0] in row for row in rated)]  # energy is not estimated in every run
     charts, inputs = [], []
     for i, (key, label, unit) in enumerate(axes):
         x = [row[key] / unit for row in rated]
