@@ -182,7 +182,12 @@ def test_a_run_that_ends_takes_its_processes_with_it(tmp_path: Path, end: signal
     ]
     command = [sys.executable, "-m", "arena", "train", "tictactoe", "--runs", str(tmp_path), "runtime.engine=torch"]
     with subprocess.Popen(
-        [*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        [*command, *settings],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
     ) as run:
         assert run.stdout is not None
         for line in run.stdout:
