@@ -1,16 +1,21 @@
 """The network in OpenVINO: on a CPU up to three times as fast as torch, in bf16 where the processor has it.
 
-An optional extra (`pip install openvino`). The network is converted once, with its weights as inputs; new weights become
-constants of a copy of that model, which is then compiled: a fraction of a second, where converting anew would take seconds
-and leak memory.
+An optional extra (`pip install openvino`). The network is converted once on a machine, with its weights as inputs, and the
+result kept in the user's cache folder; new weights become constants of a copy of that model, which is then compiled: a
+fraction of a second, where converting anew would take seconds and leak memory.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import os
+import tempfile
 import warnings
 from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import openvino
@@ -27,6 +32,7 @@ from agents.planes import seen_by
 from agents.quantisation import quantise, random_positions
 from agents.runtime import EXAMPLES
 from envs import Game
+from envs.jit import cache_folder
 
 SMALLEST_PIECE = 8  # positions that are worth a thread of their own
 # OpenVINO prepares itself for every batch size it has not met, and forgets that with the weights: a sixth of the time when
@@ -67,12 +73,12 @@ class OpenVINORuntime:
         }
         self._examples = random_positions(self._game, EXAMPLES) if precision == "int8" else None
         self._core = openvino.Core()
-        self._model = _convert(game.name, network)
+        self._model = _model(game.name, network)
         self.load(PolicyValueNetwork(game, network).state_dict())
 
     def load(self, weights: Mapping[str, Tensor], examples: NDArray[np.uint8] | None = None) -> None:
         model = self._model.clone()
-        _, *inputs = model.get_parameters()
+        _, *inputs = sorted(model.get_parameters(), key=lambda parameter: parameter.get_friendly_name())
         folded = for_play(self._game, self._settings, weights).state_dict()
         for parameter, weight in zip(inputs, folded.values(), strict=True):
             parameter.output(0).replace(opset.constant(weight.numpy()).output(0))
@@ -113,9 +119,22 @@ def has_bf16() -> bool:
 
 
 @functools.lru_cache(maxsize=4)
-def _convert(name: str, settings: NetworkSettings) -> openvino.Model:
-    """The network for the game `name`, with any number of positions and its weights as inputs: seconds of work, done once."""
+def _model(name: str, settings: NetworkSettings) -> openvino.Model:
+    """The network for the game `name`, with any number of positions and its weights as inputs, in the order of `Served`.
+
+    Seconds of work the first time on a machine. A cache folder that cannot be read or written is no reason to stop.
+    """
     game = seen_by(settings.planes, envs.make(name))
+    file = cache_folder() / "networks" / f"{_key(game, settings)}.xml"
+    try:
+        model = openvino.Core().read_model(file)
+    except RuntimeError:  # not there, or no whole file
+        model = _convert(game, settings)
+        _keep(model, file)
+    return model
+
+
+def _convert(game: Game, settings: NetworkSettings) -> openvino.Model:
     network = for_play(game, settings, PolicyValueNetwork(game, settings).state_dict())
     weights = tuple(network.state_dict().values())
     planes = torch.zeros((2, len(game.planes), *game.board_shape), dtype=torch.uint8)
@@ -123,4 +142,36 @@ def _convert(name: str, settings: NetworkSettings) -> openvino.Model:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch 2.13 copies its own deprecated classes
         exported = torch.export.export(Served(network), (planes, *weights), dynamic_shapes=shapes)
-        return openvino.convert_model(exported)
+        model = openvino.convert_model(exported)
+    for number, parameter in enumerate(model.get_parameters()):
+        parameter.set_friendly_name(f"input {number:04}")  # a file keeps names, not the order
+    return model
+
+
+def _key(game: Game, settings: NetworkSettings) -> str:
+    """Hash of all that decides what the converted network is: its settings, its source, the libraries."""
+    folder = Path(__file__).parent
+    sources = [folder / "network.py", Path(__file__), *sorted((folder / "modules").glob("*.py"))]
+    facts = {
+        "planes": (len(game.planes), *game.board_shape),
+        "actions": game.num_actions,
+        "network": settings.model_dump(mode="json"),
+        "versions": [metadata.version(library) for library in ("torch", "openvino")],
+    }
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _keep(model: openvino.Model, file: Path) -> None:
+    """Write the model in the two files of OpenVINO's format; the one that is asked for comes last, and whole."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+            written = Path(folder) / file.name
+            openvino.save_model(model, written, compress_to_fp16=False)
+            for suffix in (".bin", ".xml"):
+                written.with_suffix(suffix).replace(file.with_suffix(suffix))
+    except (OSError, RuntimeError):
+        return

@@ -335,7 +335,7 @@ def _trained(game: Game, spec: str) -> Player:
     from agents.alphago import player as alphago
     from agents.files import find_agent, load_agent
     from agents.planes import seen_by
-    from agents.runtime import RuntimeSettings, create, network_evaluator, resolve
+    from agents.runtime import create, for_players, network_evaluator
 
     path, given = trained_spec(spec)
     if not path.exists():
@@ -346,9 +346,7 @@ def _trained(game: Game, spec: str) -> Player:
     if not same_board(agent.game, game):
         raise ValueError(f"{path} plays {agent.game.name}, not {game.name}")
     game = seen_by(agent.network.planes, game)
-    runtime = create(
-        game, agent.network, resolve(game, agent.network, RuntimeSettings(engine="torch", precision="fp32"), 1)
-    )
+    runtime = create(game, agent.network, for_players())
     runtime.load(agent.weights)
     evaluate = network_evaluator(game, runtime)
     simulations = agent.simulations if given is None else given

@@ -134,6 +134,19 @@ def _fastest(game: Game, network: NetworkSettings, choices: Mapping[str, Runtime
     return min(choices, key=lambda name: best[name] * (1.0 if name == "torch fp32" else WORTH_IT))
 
 
+def for_players() -> RuntimeSettings:
+    """How players run their networks: the fastest way known for a few positions at once (RESULTS.md).
+
+    Nothing is timed, so that a player moves alike whenever it is made on a machine. Half precision costs no strength that 400
+    games could show.
+    """
+    if torch.cuda.is_available():
+        return RuntimeSettings(engine="torch", device="cuda", precision="bf16")
+    if util.find_spec("openvino") is not None:
+        return RuntimeSettings(engine="openvino", device="cpu", precision=_best_openvino_precision())
+    return RuntimeSettings(engine="torch", device="cpu", precision="fp32")
+
+
 def candidates(settings: RuntimeSettings) -> list[RuntimeSettings]:
     """Every way to run a network that `settings` leave open on this machine, torch in full precision first."""
     cuda, openvino = torch.cuda.is_available(), util.find_spec("openvino") is not None

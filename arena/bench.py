@@ -82,7 +82,9 @@ def bench(config: Config, *, seconds: float, console: Console, as_json: bool = F
         plain.play(0.0), alone.play(0.0)  # compiles
         turns = [(plain.play(seconds / TURNS), alone.play(seconds / TURNS)) for _ in range(TURNS)]
         twice = plain.play(2 * seconds, twice=True)
-        cached = SelfPlayOnTime(game, jobs(whole._replace(cache=config.workers.cache), count)).play(seconds)
+        remembering = SelfPlayOnTime(game, jobs(whole._replace(cache=config.workers.cache), count))
+        remembering.play(0.0)  # compiles
+        cached = remembering.play(seconds)
     with console.status("tree and rules"):
         one_core, kilobytes = _tree(game, config, batch, 1, seconds)
         everywhere, _ = _tree(game, config, batch, count, seconds)

@@ -14,18 +14,20 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 import torch
 
 import envs
+from agents import openvino_runtime
 from agents import runtime as runtime_module
 from agents.classic import Perfect
 from agents.evaluators import rollouts, uniform
 from agents.files import load_agent
 from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation, for_play
 from agents.openvino_runtime import OpenVINORuntime
-from agents.players import make_player
-from agents.runtime import RuntimeSettings, TorchRuntime, candidates, resolve
+from agents.players import champion, make_player, policy_player
+from agents.runtime import RuntimeSettings, TorchRuntime, candidates, network_evaluator, resolve
 from arena import checkpoint
 from arena import train as training
 from arena.config import Config, smoke
@@ -37,6 +39,8 @@ from arena.run import Run
 from arena.selfplay import SelfPlay, SelfPlaySettings, divergence, surprise_weights
 from arena.settings import find_config, kind, load
 from arena.tracking import Tracker
+from envs import Game
+from envs.batch import random_play
 
 CONFIGS = sorted(path.stem for path in (Path(__file__).parent.parent / "configs").glob("*.yaml"))
 TINY = [
@@ -344,6 +348,54 @@ def test_openvino_answers_as_torch_does_for_new_weights_and_any_batch(precision:
             np.testing.assert_allclose(found.values, expected.values, atol=tolerance)
             again = served.evaluate(planes[:n], legal[:n])
             assert (again.priors.tobytes(), again.values.tobytes()) == (found.priors.tobytes(), found.values.tobytes())
+
+
+def test_a_converted_network_is_kept_for_the_next_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ARENA_CACHE", str(tmp_path))
+    game, settings, converted = envs.make("tictactoe"), NetworkSettings(blocks=1, channels=8), list[int]()
+    convert = openvino_runtime._convert
+
+    def counted(game: Game, settings: NetworkSettings) -> openvino.Model:
+        converted.append(1)
+        return convert(game, settings)
+
+    monkeypatch.setattr(openvino_runtime, "_convert", counted)
+    network, states = PolicyValueNetwork(game, settings), game.step(game.reset(9), np.arange(9))
+    planes, legal = game.observe(states), game.legal(states)
+    reference = TorchRuntime(game, settings)
+    reference.load(network.state_dict())
+    expected = reference.evaluate(planes, legal)
+
+    def answers_again(times: int) -> None:
+        openvino_runtime._model.cache_clear()  # as in a process of its own
+        served = OpenVINORuntime(game, settings, threads=1)
+        served.load(network.state_dict())
+        found = served.evaluate(planes, legal)
+        np.testing.assert_allclose(found.priors, expected.priors, atol=1e-5)
+        np.testing.assert_allclose(found.values, expected.values, atol=1e-5)
+        assert len(converted) == times
+
+    answers_again(1)
+    answers_again(1)
+    (kept,) = (tmp_path / "networks").glob("*.xml")
+    kept.write_text("<net>cut off")
+    answers_again(2)
+    answers_again(2)
+    assert sorted(file.suffix for file in (tmp_path / "networks").iterdir()) == [".bin", ".xml"]
+    monkeypatch.setenv("ARENA_CACHE", str(kept / "is no folder"))
+    answers_again(3)
+
+
+def test_players_move_as_the_network_in_full_precision_would() -> None:
+    game = envs.make("connect_four")
+    agent = load_agent(champion(game))
+    reference = TorchRuntime(game, agent.network)
+    reference.load(agent.weights)
+    rng = np.random.default_rng(0)
+    states = random_play(game, game.reset(256), 8, rng.integers(2**63, size=256, dtype=np.uint64))
+    states = states[~game.terminal(states)]
+    expected = policy_player(network_evaluator(game, reference))(states, rng)
+    assert (make_player(game, "champion:0")(states, rng) == expected).mean() > 0.97
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from agents.evaluators import Evaluator, rollouts, uniform
 from agents.files import load_agent
 from agents.planes import seen_by
 from agents.players import Player, policy_player
-from agents.runtime import RuntimeSettings, create, network_evaluator, resolve
+from agents.runtime import RuntimeSettings, create, for_players, network_evaluator, resolve
 from envs import Game
 from envs.go import Go
 
@@ -76,7 +76,5 @@ def is_alphago(folder: Path) -> bool:
 
 def alphago(game: Game, folder: Path, simulations: int, *, seed: int = 0) -> Player:
     """All of AlphaGo out of the run in `folder`; its raw policy for 0 simulations."""
-    runtime = RuntimeSettings(engine="torch", precision="fp32")
-    return variant(
-        game, "rvp" if simulations else "p", load_parts(game, folder / "agents", runtime, seed=seed), simulations
-    )
+    parts = load_parts(game, folder / "agents", for_players(), seed=seed)
+    return variant(game, "rvp" if simulations else "p", parts, simulations)
