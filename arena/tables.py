@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 import envs
 from agents.files import find_agent, load_agent
 from agents.levels import levels, measured
+from agents.players import has_champion
 from arena import checkpoint, rating
 from arena.config import Config
 from arena.settings import load
 from arena.standings import rating_table
 from envs import Game
 from envs.go import Go
+
+OTHERS = {  # what a game can be besides its default
+    "go": ("go19", "go:size=13,komi=6.5", "go19:handicap=4", "go9:rules=tromp-taylor", "go9:superko=situational"),
+    "hex": ("hex7", "hex11:swap=false"),
+    "othello": ("othello6",),
+    "gomoku": ("gomoku9", "gomoku15:exact=true"),
+    "mnk": ("mnk:m=4,n=3,k=3", "mnk:m=9,n=9,k=5,exact=true"),
+    "breakthrough": ("breakthrough6",),
+}
 
 
 def run_ratings(folder: Path) -> None:
@@ -54,20 +65,24 @@ def show_levels(name: str) -> None:
 
 
 def games() -> None:
-    """Print the games and their sizes."""
-    table = Table(title="Games")
-    for column in ("name", "board", "actions", "planes", "longest game", "version"):
-        table.add_column(column)
+    """Print the games, how to write them, and the sizes and rules that they come in."""
+    table = Table(
+        "name", "board", "moves", "longest", "champion", "others, for example", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for name in envs.GAMES:
         game = envs.make(name)
         h, w = game.board_shape
-        row = (game.name, f"{w} x {h}", game.num_actions, len(game.planes), f"{game.max_plies} plies", game.version)
-        table.add_row(*map(str, row))
+        champion = "yes" if has_champion(game) else ""
+        sizes = f"{w} x {h}", f"{game.num_actions:,}", str(game.max_plies)
+        table.add_row(name, *sizes, champion, "\n".join(OTHERS.get(name, ())))
     console = Console(emoji=False)
     console.print(table)
-    console.print("Go of any size from 2 to 19: go7, go:size=13,komi=6.5,superko=simple")
-    console.print("Chess from any position, as FEN with _ for blanks: chess:fen=4k3/8/8/8/8/8/8/R3K3_w_-_-_0_1")
-    console.print("Games of other libraries: openspiel:breakthrough(rows=6,columns=6), pettingzoo:chess_v6")
+    console.print(
+        "Chess from any position, as FEN with _ for blanks: chess:fen=4k3/8/8/8/8/8/8/R3K3_w_-_-_0_1", soft_wrap=True
+    )
+    console.print(
+        "Games of other libraries: openspiel:breakthrough(rows=6,columns=6), pettingzoo:chess_v6", soft_wrap=True
+    )
 
 
 def game_of(name: str, players: list[str]) -> Game:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import envs
+from arena import tables
+
 
 def arena(*arguments: str, typed: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -51,6 +54,15 @@ def test_mistakes_are_one_line_and_exit_2(arguments: list[str], message: str, tm
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_games_are_listed_as_they_can_be_written() -> None:
+    shown = arena("games").stdout
+    assert all(len(line) <= 80 for line in shown.split("Chess from")[0].splitlines())
+    for name, examples in tables.OTHERS.items():
+        for spec in (name, *examples):
+            assert spec in shown
+            envs.make(spec)
 
 
 def test_a_game_can_be_played_in_a_pipe() -> None:
