@@ -24,7 +24,7 @@ OTHERS = {  # what a game can be besides its default
     "hex": ("hex7", "hex11:swap=false"),
     "othello": ("othello6",),
     "gomoku": ("gomoku9", "gomoku15:exact=true"),
-    "mnk": ("mnk:m=4,n=3,k=3", "mnk:m=9,n=9,k=5,exact=true"),
+    "mnk": ("mnk:m=4,n=3,k=3", "mnk:m=7,n=7,k=4"),
     "breakthrough": ("breakthrough6",),
 }
 
