@@ -19,13 +19,14 @@ import envs
 from agents import players
 from arena import cli
 from arena.clock import Clocks, parse
-from arena.table import PERSON, Options, choose, seat_names
-from arena.terminal import drawing, jobs, panel
+from arena.table import PERSON, Options, Table, choose, seat_names
+from arena.terminal import drawing, panel, territory
 from arena.terminal.app import PlayApp, play
 from arena.terminal.board import BoardView
 from arena.terminal.dialogs import Choice, Help
 from arena.terminal.pointing import labels, legal_moves
 from arena.terminal.review import ReviewScreen
+from arena.terminal.turns import Turns
 from envs import records
 
 TwoPeople = (PERSON, PERSON)
@@ -55,24 +56,32 @@ class Screen:
 
     async def click(self, point: int) -> None:
         """Click the middle of a point, by its flat index."""
-        await self.pilot.click(BoardView, offset=self.app.board.centre(point))
+        await self.pilot.click(BoardView, offset=self.app.page.board.centre(point))
         await self.pilot.pause()
 
     async def persons_turn(self) -> None:
-        await self.until(lambda: self.over or self.app._at_table().seat.player is None)
+        await self.until(lambda: self.over or self.table.seat.player is None)
+
+    @property
+    def turns(self) -> Turns:
+        assert self.app.turns is not None
+        return self.app.turns
+
+    @property
+    def table(self) -> Table:
+        return self.turns.table
 
     @property
     def over(self) -> bool:
-        return self.app._at_table().over
+        return self.table.over
 
     @property
     def moves(self) -> str:
-        table = self.app._at_table()
-        return " ".join(table.game.action_name(action) for action in table.actions)
+        return " ".join(self.table.game.action_name(action) for action in self.table.actions)
 
     def text(self, widget: str) -> str:
         """What stands in a part of the panel."""
-        content: Any = self.app.side.query_one(widget, Static).content
+        content: Any = self.app.page.side.query_one(widget, Static).content
         return str(content)
 
     @property
@@ -95,7 +104,7 @@ def drive(
         app = PlayApp(envs.make(game), names, np.random.default_rng(1), options or Options(pause=pause))
         async with app.run_test(size=size) as pilot:
             screen = Screen(app, pilot)
-            await screen.until(lambda: app.table)
+            await screen.until(lambda: app.turns)
             await script(screen)
         return app
 
@@ -143,7 +152,7 @@ def test_connect_four_by_the_columns_numbers_and_by_clicks_anywhere_in_a_column(
 def test_a_game_against_an_agent_to_the_end() -> None:
     async def script(screen: Screen) -> None:
         while not screen.over:
-            await screen.click(screen.app.board.moves.placed[0].target)
+            await screen.click(screen.app.page.board.moves.placed[0].target)
             await screen.persons_turn()
         assert "after" in screen.text("#status")
         assert "you" in screen.text("#players")
@@ -166,7 +175,7 @@ def test_undo_redo_resign_sides_and_a_new_game() -> None:
         assert "by resignation" in screen.text("#status")
         await screen.press("u", "s")
         await screen.until(lambda: screen.moves)
-        assert screen.app._at_table().persons == {1}
+        assert screen.table.persons == {1}
         await screen.press("n")
         assert isinstance(screen.app.screen, Choice)
         await screen.press("enter")
@@ -182,7 +191,7 @@ def test_the_analysis_marks_the_board_and_is_switched_off_again() -> None:
         for point in (2, 0, 4, 7):
             await screen.click(point)
         await screen.press("a")
-        await screen.until(lambda: screen.app._view is not None and "100%" in screen.picture)
+        await screen.until(lambda: screen.turns.opinion is not None and "100%" in screen.picture)
         assert "proven won" in screen.picture
         assert "X's chance 100%" in screen.picture
         await screen.press("a")
@@ -221,7 +230,7 @@ def test_boards_fit_80x24_and_grow_with_the_window(game: str) -> None:
         for size in ((80, 24), (120, 40), (160, 50), (80, 24)):
             await screen.pilot.resize_terminal(*size)
             await screen.pilot.pause()
-            geometry = screen.app.board.geometry()
+            geometry = screen.app.page.board.geometry()
             assert geometry is not None
             widths.append(geometry.width)
             assert "Quit" in screen.picture
@@ -237,7 +246,7 @@ def test_breakthrough_takes_a_piece_up_and_puts_it_down() -> None:
     async def script(screen: Screen) -> None:
         square = {"a2": 48, "a3": 40, "b3": 41, "h5": 31}
         await screen.click(square["a2"])
-        assert set(screen.app.board.moves.starting(square["a2"])) == {square["a3"], square["b3"]}
+        assert set(screen.app.page.board.moves.starting(square["a2"])) == {square["a3"], square["b3"]}
         await screen.click(square["h5"])
         assert screen.text("#status") == "h5 is not possible here"
         await screen.click(square["b3"])
@@ -264,13 +273,13 @@ def test_pass_and_swap_are_keys() -> None:
 
 def test_two_agents_are_watched_stopped_stepped_and_come_to_a_result() -> None:
     async def script(screen: Screen) -> None:
-        table = screen.app._at_table()
+        table = screen.table
         await screen.press("space", "full_stop")
         await screen.until(lambda: len(table.actions) == 1)
         assert "waits" in screen.text("#status")
         await screen.press("u")
         assert table.actions == []
-        screen.app.options = Options(pause=0.0)
+        screen.turns.options = Options(pause=0.0)
         await screen.press("space")
         await screen.until(lambda: screen.over)
         assert "after" in screen.text("#status")
@@ -304,6 +313,32 @@ def test_quitting_while_an_agent_thinks(monkeypatch: pytest.MonkeyPatch) -> None
         await screen.press("q")
 
     assert drive("tictactoe", (PERSON, "never"), script).return_code == 0
+
+
+def test_leaving_while_an_analysis_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("arena.terminal.jobs.REPORTS", 0.05)
+
+    async def script(screen: Screen) -> None:
+        await screen.press("a")
+        await screen.until(lambda: screen.turns.opinion)
+
+    drive("connect_four", TwoPeople, script)
+
+
+def test_keys_while_the_players_are_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = threading.Event()
+    monkeypatch.setattr("arena.table.make_player", lambda *args, **options: ready.wait() and MAKE(*args, **options))
+
+    async def run() -> None:
+        app = PlayApp(envs.make("tictactoe"), (PERSON, "random"), np.random.default_rng(1))
+        async with app.run_test() as pilot:
+            await pilot.press("up", "enter", "enter", "1", *"uhagpnvlrxsmwo", "space", "full_stop")
+            await pilot.click(BoardView)
+            assert len(app.screen_stack) == 1
+            ready.set()
+            await Screen(app, pilot).until(lambda: app.turns)
+
+    asyncio.run(run())
 
 
 def test_a_long_search_stops_at_once_when_its_move_is_taken_back() -> None:
@@ -364,7 +399,7 @@ def test_without_a_terminal_play_is_line_by_line() -> None:
 def test_a_window_over_the_board_takes_the_keys_and_the_game_goes_on_under_it() -> None:
     async def script(screen: Screen) -> None:
         await screen.press("question_mark")
-        await screen.until(lambda: len(screen.app._at_table().actions) > 3)
+        await screen.until(lambda: len(screen.table.actions) > 3)
         await screen.press("escape")
 
     async def shared(screen: Screen) -> None:
@@ -392,12 +427,13 @@ def test_help_and_light() -> None:
 
 def test_keys_that_mean_nothing_at_a_table_are_not_offered() -> None:
     async def shared(screen: Screen) -> None:
+        await screen.until(lambda: "Undo" in screen.picture)
         assert "Ground" not in screen.picture
         assert "Pass" not in screen.picture
         assert "Step" not in screen.picture
 
     async def watched(screen: Screen) -> None:
-        assert "Step" in screen.picture
+        await screen.until(lambda: "Step" in screen.picture)
         assert "Level" not in screen.picture
 
     drive("tictactoe", TwoPeople, shared)
@@ -412,7 +448,7 @@ def test_foreign_rules_are_shown_as_text_and_played_by_name() -> None:
         await screen.press("enter")
         assert isinstance(screen.app.screen, Choice)
         await screen.press("enter")
-        assert len(screen.app._at_table().actions) == 2
+        assert len(screen.table.actions) == 2
 
     drive("pettingzoo:chess_v6", TwoPeople, script)
 
@@ -570,9 +606,9 @@ class Hand:
 def test_a_flag_falls_and_undo_gives_the_time_back() -> None:
     async def script(screen: Screen) -> None:
         app, hand = screen.app, Hand()
-        app._at_table().clock.run(None)
-        app._at_table().clock.now = hand
-        app._begin(0)
+        screen.table.clock.run(None)
+        screen.table.clock.now = hand
+        screen.turns.begin()
         hand.now = 50.0
         await screen.press("4")  # 12 seconds are left
         hand.now = 51.0
@@ -598,7 +634,7 @@ def test_agents_play_under_a_clock_and_keep_it(monkeypatch: pytest.MonkeyPatch) 
 
     async def script(screen: Screen) -> None:
         await screen.until(lambda: screen.over)
-        assert screen.app._at_table().lost is None
+        assert screen.table.lost is None
 
     drive("connect_four", ("mcts:100000", "minimax:9"), script, options=Options(parse("3s/move"), pause=0.0))
 
@@ -612,7 +648,7 @@ def test_a_game_is_reviewed_step_by_step_and_played_on_from_its_mistake() -> Non
         assert "X has won" in screen.text("#status")
         await screen.press("v")
         assert isinstance(screen.app.screen, ReviewScreen)
-        await screen.until(lambda: screen.app._review is not None and not screen.app._review.missing)
+        await screen.until(lambda: screen.turns.review is not None and not screen.turns.review.missing)
         assert "a2??" in screen.picture
         await screen.press("home")
         assert "O: 1 ??" in screen.picture
@@ -639,7 +675,7 @@ def test_a_record_is_opened_for_review(tmp_path: Path) -> None:
 
     async def script(screen: Screen) -> None:
         assert isinstance(screen.app.screen, ReviewScreen)
-        await screen.until(lambda: screen.app._review is not None and not screen.app._review.missing)
+        await screen.until(lambda: screen.turns.review is not None and not screen.turns.review.missing)
         assert " points, " in screen.picture  # the champion's network has a head for it
         await screen.press("escape")
 
@@ -699,7 +735,7 @@ def test_chess_by_clicks_and_by_notation() -> None:
     async def script(screen: Screen) -> None:
         for name in ("e2", "e4", "d7", "d5", "e4", "d5"):
             await screen.click(square(name))
-        assert " ".join(screen.app._at_table().names) == "e4 d5 exd5"
+        assert " ".join(screen.table.names) == "e4 d5 exd5"
         assert "taken ♟ : -, White +1" in screen.text("#players")
         await screen.press("m")
         await screen.enter("Qxd5")
@@ -719,7 +755,7 @@ def test_the_king_castles_and_a_pawn_chooses_what_it_becomes() -> None:
         return (8 - int(name[1])) * 8 + "abcdefgh".index(name[0])
 
     async def script(screen: Screen) -> None:
-        moves = screen.app.board.moves
+        moves = screen.app.page.board.moves
         assert square("g1") in moves.starting(square("e1"))
         assert moves.at(square("f1"), square("h1"))  # the rook's own move, no castling
         assert len(moves.at(square("g1"), square("h1"))) == 1
@@ -731,17 +767,17 @@ def test_the_king_castles_and_a_pawn_chooses_what_it_becomes() -> None:
         await screen.click(square("b7"))
         await screen.click(square("e1"))
         await screen.click(square("g1"))
-        assert screen.app._at_table().names == ["O-O"]
+        assert screen.table.names == ["O-O"]
 
     drive("chess:fen=4k3/1P6/8/8/8/8/8/4K2R_w_K_-_0_1", TwoPeople, script)
 
 
 def test_only_a_network_that_knows_territory_is_asked_whose_points_will_be() -> None:
-    assert jobs.outlook_of(envs.make("go13"), TwoPeople) is None
-    assert jobs.outlook_of(envs.make("connect_four"), (PERSON, "champion")) is None
-    outlook = jobs.outlook_of(envs.make("go9"), ("mcts:10", PERSON))
+    assert territory.outlook_of(envs.make("go13"), TwoPeople) is None
+    assert territory.outlook_of(envs.make("connect_four"), (PERSON, "champion")) is None
+    outlook = territory.outlook_of(envs.make("go9"), ("mcts:10", PERSON))
     assert outlook is not None
     start = envs.make("go9").reset(1)
     moved = envs.make("go9").step(start, np.array([40]))
-    assert outlook(moved)[0].mean() > -0.5  # for Black, though White is to move
-    assert abs(outlook(start)[1]) < 8
+    assert outlook(moved).owners.mean() > -0.5  # for Black, though White is to move
+    assert abs(outlook(start).score) < 8

@@ -5,9 +5,12 @@ drawing.py     boards as coloured characters
 board.py       the board as a widget: cursor, clicks
 side.py        what stands beside the board, as a widget
 panel.py       its texts
-review.py      the screen that steps through a game
+territory.py   Go: whose each point will be
 thinker.py     the thread that computes
 jobs.py        what it is asked
+turns.py       the game under way: whose turn, what to ask next, what comes of the answers
+page.py        the game under way as it is shown
+review.py      the screen that steps through a game
 dialogs.py     questions, a line to type, the help
-app.py         the application: keys, turns, what happens next
+app.py         the application: what the keys do
 """

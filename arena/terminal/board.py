@@ -131,6 +131,8 @@ class BoardView(Widget, can_focus=True):
 
     def action_go(self, down: int, right: int) -> None:
         """Move the cursor."""
+        if self._state is None:
+            return
         height, width = self.game.board_shape
         if self._cursor is None:
             self._cursor = height // 2 * width + width // 2

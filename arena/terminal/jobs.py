@@ -10,38 +10,22 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from agents.insight import Insight, insight
-from agents.players import SearchPlayer, has_champion, make_player
+from agents.players import SearchPlayer, make_player
 from agents.pondering import ponder
 from arena.clock import Clocks
 from arena.look import View, deepening, report
 from arena.review import Review, searches
 from arena.table import PERSON, Seat, Table, choose, hint_player, sit
 from arena.terminal.pointing import legal_moves
+from arena.terminal.territory import Outlook, outlook_of
 from arena.terminal.thinker import Job
-from envs import Game, States
-from envs.go import Go
+from envs import Game
 
 ANALYSIS_NODES = 20_000  # an analysis stops growing there ...
 ANALYSIS_EDGES = 2_000_000  # ... or there, where a position has many moves: 24 bytes each
 PONDER = 60.0  # seconds that a player thinks ahead at most: a window may be left open for hours
 REPORTS = 0.4  # seconds between two looks at an analysis
-
-
-class Outlook:
-    """Whose each point will be and by how much the game will be won, asked of a network."""
-
-    def __init__(self, network: Insight) -> None:
-        self._network = network
-
-    def __call__(self, state: States) -> tuple[NDArray[np.float32], float]:
-        """In `state` [1], for the first side: [H, W] from 1, its own, to -1, the other's; points ahead, komi counted."""
-        said, sign = self._network(state), np.float32(1 - 2 * int(state["to_play"][0]))
-        assert said.ownership is not None
-        assert said.leads is not None
-        return said.ownership[0] * sign, float(said.leads[0] * sign)
 
 
 class Prepared(NamedTuple):
@@ -76,17 +60,6 @@ class Reviewed(NamedTuple):
     ply: int
     view: View
     score: float | None  # points that the first side is ahead by, where a network knows
-
-
-def outlook_of(game: Game, players: tuple[str, str]) -> Outlook | None:
-    """What the network of the first of `players` that knows territory expects, or the champion's; None where none does."""
-    if not isinstance(game, Go):
-        return None
-    for spec in (*players, *(["champion"] if has_champion(game) else [])):
-        known = None if spec == PERSON else insight(game, spec)
-        if known is not None and known.sees_territory:
-            return Outlook(known)
-    return None
 
 
 def prepare(game: Game, names: tuple[str, str], rng: np.random.Generator, clock: Clocks) -> Job:
@@ -166,6 +139,6 @@ def review(game: Review, looker: SearchPlayer, outlook: Outlook | None, rng: np.
 
     def job(stop: Callable[[], bool]) -> Iterator[object]:
         for ply, view in searches(game, looker, rng, stop):
-            yield Reviewed(ply, view, outlook(game.states[ply])[1] if outlook else None)
+            yield Reviewed(ply, view, outlook(game.states[ply]).score if outlook else None)
 
     return job

@@ -116,10 +116,8 @@ def moves(names: Sequence[str], marks: Mapping[int, str] | None = None, ply: int
     return text or Text("no move yet", "dim")
 
 
-def analysis(game: Game, view: View | None, source: str, width: int, most: int) -> RenderableType:
+def analysis(game: Game, view: View, source: str, width: int, most: int) -> RenderableType:
     """What a search sees: chances, `most` candidate moves, the expected line. `source` says who looks at whose turn."""
-    if view is None:
-        return Text("looking ...", "dim")
     proven = f", proven {view.proven}" if view.proven else ""
     head = Text.assemble((source, "dim"), "\n", (percent(view.value), "bold"), f"{proven}, {view.simulations} visits")
     line = textwrap.wrap("line " + line_text(game, view), width, max_lines=2, placeholder=" …")

@@ -30,6 +30,11 @@ class Moves(NamedTuple):
     columns: int  # points in a row where a move is a whole column, else 0
 
     @property
+    def actions(self) -> list[int]:
+        """All of them, those on the board first."""
+        return [*(move.action for move in self.placed), *self.elsewhere]
+
+    @property
     def targets(self) -> dict[int, int]:
         """Of every action on the board, its point."""
         return {move.action: move.target for move in self.placed}

@@ -1,0 +1,80 @@
+"""The game under way as it is shown: the board, and beside it the panel."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from arena.table import Table
+from arena.terminal import panel
+from arena.terminal.board import BoardView
+from arena.terminal.drawing import Look
+from arena.terminal.side import Side
+from arena.terminal.territory import territory
+from arena.terminal.turns import Turns
+from envs import Game
+from envs.game import move_name
+
+
+class Page(Horizontal):
+    """Shows `Turns`."""
+
+    def __init__(self, game: Game) -> None:
+        super().__init__(classes="page")
+        self.board, self.side = BoardView(game), Side()
+        self.grounds = False  # whose each point will be lies over the board
+        self._note = ""  # beneath the players
+
+    def compose(self) -> ComposeResult:
+        yield from (self.board, self.side)
+
+    def show(self, turns: Turns, look: Look) -> None:
+        """Draw everything."""
+        table, side, message, opinion = turns.table, self.side, turns.message, turns.current
+        marked = opinion is not None and (turns.analysing or opinion.source == "hint")
+        known = territory(table.game, table.state, turns.outlook) if self.grounds else None
+        self._note = panel.expected(look, known.score) if known is not None and not table.over else ""
+        self.board.show(
+            table.state,
+            playable=not table.over and table.seat.player is None,
+            view=opinion.view if opinion is not None and marked else None,
+            owners=dict(enumerate(known.owners.ravel().tolist())) if known is not None else None,
+        )
+        self.show_players(table, look)
+        if message is not None:
+            side.show_status(message.text, warning=message.warning)
+        else:
+            side.show_status(self._standing(turns, look), warning=False)
+        side.show_moves(panel.moves(table.names), len(table.actions) // 2)
+        self._show_analysis(turns, look)
+
+    def show_players(self, table: Table, look: Look) -> None:
+        """Players and clocks alone."""
+        self.side.show_players(panel.players(table, look, self._note))
+
+    def _show_analysis(self, turns: Turns, look: Look) -> None:
+        if not turns.analysing:
+            self.side.show_analysis(None, None)
+            return
+        table, opinion = turns.table, turns.opinion
+        width, most = self.side.width, 9 if self.app.size.height >= 32 else 4
+        text: RenderableType | None = None if table.over else Text("looking ...", "dim")
+        if opinion is not None:
+            source = f"{opinion.source}: {look.names[opinion.side]} to move"
+            text = panel.analysis(table.game, opinion.view, source, width, most)
+        self.side.show_analysis(text, panel.graph(table.values, len(table.actions), look, width))
+
+    def _standing(self, turns: Turns, look: Look) -> str:
+        """What the game waits for, or how it ended."""
+        table, moves = turns.table, self.board.moves
+        if table.over:
+            return panel.verdict(table, look)
+        if table.seat.player is not None:
+            return f"{table.seat.name} {'waits: Space goes on, . is one move' if turns.paused else 'is thinking ...'}"
+        who = "Your move" if len(table.persons) == 1 else f"{look.names[table.to_play]} to move"
+        if moves.placed or not moves.elsewhere:
+            return f"{who}."
+        names = " or ".join(move_name(table.game, table.state[0], action) for action in moves.elsewhere)
+        return f"{who}: only p, {names}."
