@@ -15,7 +15,11 @@ class Metric(NamedTuple):
 
 METRICS = (
     Metric("iteration", "iterations", "Finished rounds of self-play, learning and saving: the axis of the rest."),
-    Metric("games", "games", "Self-play games finished since the start of the run."),
+    Metric(
+        "games",
+        "games",
+        "Self-play games finished since the start of the run; in a stage of AlphaGo, games it made or read.",
+    ),
     Metric("positions", "positions", "Plies searched in self-play since the start of the run."),
     Metric("samples", "samples", "Training samples made since the start of the run (fully searched plies)."),
     Metric("compute", "evaluations", "Network evaluations in self-play so far, and 3 for each sample learned from."),
@@ -106,10 +110,20 @@ METRICS = (
     Metric("test/policy_top1", "share", "Held-out positions whose move the policy finds most likely (AlphaGo 57.0%)."),
     Metric("test/policy_top5", "share", "Held-out positions whose move is among the policy's first five."),
     Metric("test/value_loss", "nats", "Held-out positions: cross-entropy of the expected score."),
-    Metric("test/value_mse", "", "Held-out positions: mean squared error of the value (AlphaGo 0.234)."),
+    Metric(
+        "test/value_mse",
+        "",
+        "Held-out positions: mean squared error of the value, in [-1, 1] (AlphaGo 0.234, half of it by its figure 2b).",
+    ),
     Metric("test/ownership_loss", "nats", "Held-out positions: cross-entropy a point of who owns it at the end."),
+    Metric("records/skipped", "games", "Game records not used: another board, an illegal move, no moves."),
     Metric("rollout/microseconds", "us", "Time of a move of the rollout policy in playouts, on one core (AlphaGo 2)."),
     Metric("reinforce/score", "share", "Mean score of the learning policy against the opponents of its pool."),
+    Metric(
+        "reinforce/score_supervised",
+        "share",
+        "Mean score of the reinforced policy against the supervised one, both sampled, no search (AlphaGo over 80%).",
+    ),
     Metric("reinforce/loss", "", "The surrogate whose gradient REINFORCE follows; its size means nothing."),
     Metric("reinforce/entropy", "nats", "Mean entropy of the learning policy in its own games."),
     Metric("reinforce/pool", "opponents", "Earlier selves in the pool."),

@@ -56,8 +56,8 @@ class Board(NamedTuple):
 class Tracker:
     """Logs one run. `start` makes one; `finish` must be called at the end."""
 
-    def __init__(self, folder: Path, run: Any | None) -> None:
-        self._folder, self._run = folder, run
+    def __init__(self, folder: Path, run: Any | None, always: Callable[[], Mapping[str, Any]] = dict) -> None:
+        self._folder, self._run, self._always = folder, run, always
         self._failed = False
         self._rated: list[RatedPoint] = []
 
@@ -72,15 +72,17 @@ class Tracker:
         mode: str,
         last_row: Mapping[str, Any] | None,
         group: str | None = None,
+        always: Callable[[], Mapping[str, Any]] = dict,
     ) -> Self:
         """Open the run's file and its W&B run, the same id at every resumption. `group`: the runs it belongs with.
+        `always`: figures asked for at every row, which the row's own go before.
 
         `last_row` is that of the newest checkpoint, None for a new run: later rows of the file are dropped, for they
         will be made again; if the kill came between saving and logging, this row is logged now.
         """
         folder.mkdir(parents=True, exist_ok=True)
         logged = _truncate(folder / METRICS_FILE, int(last_row["iteration"]) if last_row else 0)
-        tracker = cls(folder, None)
+        tracker = cls(folder, None, always)
         tracker._rated = [point for row in read_rows(folder) if (point := RatedPoint.of(row))]
         tracker._run = tracker._guarded(lambda: _init(folder, name, group, config, project, _mode(mode)))
         if last_row and not logged:
@@ -95,6 +97,7 @@ class Tracker:
         of, after telling W&B.
         KeyError for a metric that arena/metrics.py does not explain.
         """
+        row = {**self._always(), **row}
         if boards:
             row = {**row, "boards": [dict(zip(BOARD_COLUMNS, (self._picture(b), *b[2:]), strict=True)) for b in boards]}
         for key in row:
@@ -201,9 +204,15 @@ def _caption(game: Mapping[str, str]) -> str:
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:
-    """The rows of a run's metrics.jsonl; none if there is no file."""
+    """The rows of a run's metrics.jsonl; none if there is no file. Half a line at its end, being written, is left out."""
     path = folder / METRICS_FILE
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
 
 
 def _interval_chart(points: Sequence[RatedPoint], axis: str) -> Any:

@@ -72,11 +72,14 @@ def _run_alphago(config: AlphaGoConfig, folder: Path, *, fresh: bool) -> None:
         pipeline = Pipeline(config, folder, display)
         if fresh:
             pipeline.create_folder()
+        pipeline.meter.start()
         try:
             ratings = pipeline.run()
         except KeyboardInterrupt:
             display.note(f"stopped; go on with: arena train --resume {folder}")
             raise
+        finally:
+            pipeline.meter.stop()
     console.print(rating_table(ratings, config.name))
     console.print(f"done; play it: arena play {config.game} {folder}", highlight=False)
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from arena import footprint
+from arena.alphago.spent import Account
 from arena.config import Config
 from arena.footprint import WORLD, Footprint, FootprintSettings, Meter
 from arena.settings import SettingsError, find_config, load
@@ -68,6 +69,23 @@ def test_without_codecarbon_there_is_a_word_and_no_figure(monkeypatch: pytest.Mo
     off = Meter(FootprintSettings(enabled=False), notes.append)
     off.start()
     assert len(notes) == 1
+
+
+def test_a_stage_is_charged_what_was_used_in_it_over_all_its_resumptions(tmp_path: Path) -> None:
+    meter = Meter(FootprintSettings(enabled=False), lambda text: None)
+    meter.restore({"kwh": 0.5, "co2e_kg": 0.2})  # of the stages before
+    account = Account(tmp_path, meter)
+    assert set(account.figures()) == {"seconds"}, "nothing was used yet"
+    meter.restore({"kwh": 0.7, "co2e_kg": 0.3})
+    first = account.figures()
+    assert first["footprint/kwh"] == pytest.approx(0.2)
+    again = Meter(FootprintSettings(enabled=False), lambda text: None)  # killed, and resumed by another process
+    account = Account(tmp_path, again)
+    again.restore({"kwh": 0.1, "co2e_kg": 0.05})
+    found = account.figures()
+    assert found["footprint/kwh"] == pytest.approx(0.3)
+    assert found["footprint/co2e_kg"] == pytest.approx(0.15)
+    assert found["seconds"] > first["seconds"]
 
 
 def test_elo_per_kwh_is_there_where_an_agent_was_rated() -> None:

@@ -9,6 +9,8 @@ RUN/config.yaml
     value/, value_whole/
     reinforced_again/             stage 2 once more, with the value network as its baseline
     table/                        stage 5: the comparison
+    STAGE/metrics.jsonl, spent.json   its figures; its working time and energy over all resumptions
+    STAGE/games/                  sample games of the policy that was reinforced, and of the table
     agents/                       supervised, reinforced, value, value_whole: what the stages made
 """
 
@@ -32,22 +34,26 @@ from agents.files import AgentFile, load_agent, save_agent
 from agents.network import NetworkSettings
 from agents.planes import seen_by
 from agents.players import Player, policy_player
-from agents.runtime import resolve, set_threads
+from agents.runtime import create, network_evaluator, resolve, set_threads
 from agents.search import SearchSettings
 from arena import checkpoint, rating
 from arena.alphago import records, store, table, values
 from arena.alphago.fit import FitSettings, fit
 from arena.alphago.reinforce import Reinforce
 from arena.alphago.settings import AlphaGoConfig
+from arena.alphago.spent import Account
 from arena.alphago.store import Line
+from arena.footprint import Meter
 from arena.match import play_match, random_openings
 from arena.progress import Progress
+from arena.report import games as sample
 from arena.settings import dump
 from arena.tracking import Tracker
 from envs import Game, States
 from envs.go import Go
 
 AGAIN = "reinforced_again.safetensors"
+SAMPLES = 4  # games kept of a policy that was reinforced
 
 
 class Pipeline:
@@ -57,6 +63,7 @@ class Pipeline:
         self.config, self.folder, self.progress = config, folder, progress
         self.game = envs.make(config.game)
         self.agents = folder / "agents"
+        self.meter = Meter(config.footprint, progress.note)  # whoever runs it starts it
         set_threads(config.runtime)
         self.runtime = resolve(self.game, config.supervised.network, config.runtime, config.reinforce.games)
 
@@ -87,7 +94,12 @@ class Pipeline:
             return
         self.progress.phase("records", 0 if settings.path else settings.teacher_games)
         seed, progress = self.config.seed, self.progress
-        records.build(folder, self.game, settings, seed=seed, note=progress.note, progress=progress.advance)
+        with self._tracked("records") as tracker:
+            records.build(folder, self.game, settings, seed=seed, note=progress.note, progress=progress.advance)
+            train, test = (store.load(folder / part, self.game) for part in ("train", "test"))
+            games = train.summary["games"] + test.summary["games"]
+            skipped = sum(train.summary["skipped"].values())
+            tracker.log({"iteration": 1, "games": games, "samples": len(train), "records/skipped": skipped})
 
     def _supervised(self) -> None:
         folder = self.folder / "records"
@@ -101,12 +113,11 @@ class Pipeline:
         train, test = (self._games(self.folder / "records" / part) for part in ("train", "test"))
         settings = self.config.rollout
         self.progress.phase("rollout", settings.epochs)
-        start = time.perf_counter()
         with self._tracked("rollout") as tracker:
 
             def learned(epoch: int, score: rollout.Score) -> None:
                 self.progress.advance(1)
-                row = {"iteration": epoch, "samples": epoch * score.examples, "seconds": time.perf_counter() - start}
+                row = {"iteration": epoch, "samples": epoch * score.examples}
                 tracker.log(row | {"loss/policy": score.loss, "train/policy_top1": score.top1})
 
             rng = np.random.default_rng([self.config.seed, 4])
@@ -172,20 +183,28 @@ class Pipeline:
         )
         with self._tracked(stage) as tracker:
             weights = learner.run(iterations, tracker, self.progress)
+            score = self._against_supervised(stage, learner.game, settings, weights)
+            tracker.log({"iteration": iterations + 1, "reinforce/score_supervised": score})
         self._save(name, settings, weights)
-        self._announce(name, SUPERVISED)
 
-    def _announce(self, name: str, other: str) -> None:
+    def _against_supervised(
+        self, stage: str, seen: Game, settings: NetworkSettings, weights: dict[str, Tensor]
+    ) -> float:
         """The paper's own measure of reinforcement: its share of games, sampled, against the supervised policy."""
-        a, b = (sampler(self.game, self._evaluator(file)) for file in (name, other))
+        runner = create(seen, settings, self.runtime)
+        runner.load(weights)
+        a, b = (sampler(self.game, e) for e in (network_evaluator(seen, runner), self._evaluator(SUPERVISED)))
         openings = random_openings(self.game, 1, 0, np.random.default_rng(0)).repeated(
             self.config.reinforce.test_games // 2
         )
         played = play_match(self.game, a, b, openings, np.random.default_rng([self.config.seed, 1]))
+        shown = [sample.SampleGame("supervised", g.a_first, g.score, list(g.actions)) for g in played.games[:SAMPLES]]
+        sample.save(self.folder / stage, stage, shown)
         self.progress.note(
-            f"{name.removesuffix('.safetensors')} scores {played.score:.1%} of {len(played.games)} games "
-            f"against {other.removesuffix('.safetensors')}, both without search (paper: more than 80%)"
+            f"{stage} scores {played.score:.1%} of {len(played.games)} games against supervised, "
+            "both without search (paper: more than 80%)"
         )
+        return played.score
 
     def _positions(self) -> None:
         folder, settings = self.folder / "positions", self.config.value
@@ -194,6 +213,13 @@ class Pipeline:
             not settings.whole_games or store.is_whole(whole)
         ):
             return
+        with self._tracked("positions") as tracker:
+            self._make_positions(folder)
+            tracker.log({"iteration": 1, "games": settings.games + settings.test_games})
+
+    def _make_positions(self, folder: Path) -> None:
+        """The stores of the value network: a position a game, and, to compare, all positions of few games."""
+        settings = self.config.value
         players = [sampler(self.game, self._evaluator(name)) for name in (SUPERVISED, REINFORCED)]
         latest = values.latest_ply(self.game, settings)
         lines: dict[str, list[Line]] = {}
@@ -236,15 +262,14 @@ class Pipeline:
     def _table(self) -> rating.Estimate:
         """The comparison at the end: `arena/alphago/table.py`."""
         folder, config = self.folder / "table", self.config
-        folder.mkdir(exist_ok=True)
-        players = self._players()
-        self.progress.phase("table", len(players) * (len(players) - 1) * config.table.openings)
-        meetings = table.play(
-            self.game, players, config.table, folder, seed=config.seed, progress=self.progress.advance
-        )
-        table.write(meetings, folder)
-        ratings = table.estimate(meetings)
         with self._tracked("table") as tracker:
+            players = self._players()
+            self.progress.phase("table", len(players) * (len(players) - 1) * config.table.openings)
+            meetings = table.play(
+                self.game, players, config.table, folder, seed=config.seed, progress=self.progress.advance
+            )
+            table.write(meetings, folder)
+            ratings = table.estimate(meetings)
             row = {
                 "iteration": 1,
                 "games": sum(meeting.wins + meeting.draws + meeting.losses for meeting in meetings),
@@ -284,6 +309,8 @@ class Pipeline:
         """The stage's own run in Weights & Biases, in the group of the experiment."""
         folder, tracking = self.folder / stage, self.config.tracking
         found, _ = checkpoint.newest(folder)
+        folder.mkdir(exist_ok=True)
+        account = Account(folder, self.meter)
         tracker = Tracker.start(
             folder,
             name=f"{self.config.name}/{stage}",
@@ -292,12 +319,14 @@ class Pipeline:
             mode=tracking.mode,
             last_row=found.state["row"] if found else None,
             group=self.config.name,
+            always=account.figures,
         )
         code = 1
         try:
             yield tracker
             code = 0
         finally:
+            account.figures()
             tracker.finish(code)
 
 

@@ -17,6 +17,7 @@ from arena.alphago.reinforce import ReinforceSettings
 from arena.alphago.table import TableSettings
 from arena.alphago.values import ValueSettings
 from arena.config import TrackingSettings
+from arena.footprint import FootprintSettings
 from arena.learner import TrainSettings
 
 
@@ -35,6 +36,7 @@ class AlphaGoConfig(Section):
     value: ValueSettings = ValueSettings()
     table: TableSettings = TableSettings()
     tracking: TrackingSettings = TrackingSettings()
+    footprint: FootprintSettings = FootprintSettings()
 
     @model_validator(mode="after")
     def _game_exists(self) -> Self:
@@ -51,6 +53,7 @@ def smoke(config: AlphaGoConfig) -> AlphaGoConfig:
             "name": f"{config.name}-smoke",
             "game": "go5" if config.game.startswith("go") else config.game,
             "runtime": RuntimeSettings(engine="torch", precision="fp32"),
+            "footprint": FootprintSettings(enabled=False),
             "records": RecordsSettings(teacher="random", teacher_games=4, test_share=0.4),
             "supervised": FitSettings(
                 network=NetworkSettings(planes=policy.planes, blocks=1, channels=8),

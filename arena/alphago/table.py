@@ -4,6 +4,7 @@ Every pair plays paired openings, seats swapped. Ratings are of all games togeth
 paper's column too (its extended data table 7), so that the figures say what each part adds to it.
 
 TABLE/results.json   every pair that has met
+      games/               a game of all of AlphaGo, as the paper has it, with each of the others
       table.csv, table.md, table.svg   the ratings
 """
 
@@ -28,7 +29,8 @@ from agents.files import write_atomically
 from agents.players import Player, make_player
 from agents.section import Section
 from arena import rating
-from arena.match import MatchResult, play_match, random_openings
+from arena.match import MatchResult, PlayedGame, play_match, random_openings
+from arena.report import games as sample
 from arena.report.chart import Interval, interval_chart, standalone
 from envs import Game
 from envs.go import Go
@@ -44,6 +46,7 @@ PAPER = {  # Elo
     "AlphaGo r": 1457,
     "GNU Go": 431,
 }
+RESULTS = "results.json"
 COLUMNS = ("player", "Elo", "low", "high", "games", "score", "ms a move", "paper")
 
 
@@ -103,13 +106,18 @@ class Row(NamedTuple):
     paper: int | None  # Elo over the supervised policy there
 
 
+def whole_name(mix: float) -> str:
+    """All of AlphaGo with the mixture λ."""
+    return f"AlphaGo rvp, λ {mix:g}"
+
+
 def ablation(game: Game, parts: Parts, settings: TableSettings) -> dict[str, Player]:
     """The paper's variants that search, by name; all of AlphaGo once for every λ that is none of its ends."""
     players: dict[str, Player] = {}
     for mix in settings.mixes:
         if 0 < mix < 1:
             search = settings.search.model_copy(update={"mix": mix})
-            players[f"AlphaGo rvp, λ {mix:g}"] = variant(game, "rvp", parts, settings.simulations, search)
+            players[whole_name(mix)] = variant(game, "rvp", parts, settings.simulations, search)
     names = {"vp": "vp, λ 0", "rp": "rp, λ 1", "rv": f"rv, λ {settings.search.mix:g}", "v": "v", "r": "r"}
     for letters, name in names.items():
         players[f"AlphaGo {name}"] = variant(game, letters, parts, settings.simulations, settings.search)
@@ -138,9 +146,8 @@ def play(
     progress: Callable[[int], None],
 ) -> list[Meeting]:
     """All meetings: those that `folder` holds, and the others, each kept as it ends. `progress` hears of games."""
-    file = folder / "results.json"
-    done = [Meeting(**meeting) for meeting in json.loads(file.read_bytes())] if file.exists() else []
-    done = [meeting for meeting in done if {meeting.a, meeting.b} <= set(players)]
+    file = folder / RESULTS
+    done = [meeting for meeting in load(folder) if {meeting.a, meeting.b} <= set(players)]
     progress(sum(meeting.wins + meeting.draws + meeting.losses for meeting in done))
     met = {(meeting.a, meeting.b) for meeting in done}
     for number, (a, b) in enumerate(combinations(players, 2)):
@@ -151,7 +158,23 @@ def play(
         played = play_match(game, players[a], players[b], openings, rng, progress=progress)
         done.append(Meeting.of(a, b, played, settings.opening_plies))
         write_atomically(file, json.dumps([meeting._asdict() for meeting in done]).encode())
+        for me, opponent in ((a, b), (b, a)):
+            if me == whole_name(settings.search.mix):
+                _keep(folder, me, opponent, played.games[0], first=me == a)
     return done
+
+
+def load(folder: Path) -> list[Meeting]:
+    """The meetings that `folder` holds, in the order in which they were played."""
+    file = folder / RESULTS
+    return [Meeting(**meeting) for meeting in json.loads(file.read_bytes())] if file.exists() else []
+
+
+def _keep(folder: Path, me: str, opponent: str, game: PlayedGame, *, first: bool) -> None:
+    """Add a game to the samples of `me`, who is the match's first player if `first`."""
+    score = game.score if first else 1 - game.score
+    shown = sample.SampleGame(opponent, game.a_first == first, score, list(game.actions))
+    sample.save(folder, me, [*sample.load(folder).get(me, []), shown])
 
 
 def estimate(meetings: Iterable[Meeting]) -> rating.Estimate:
@@ -210,6 +233,10 @@ def write(meetings: Sequence[Meeting], folder: Path) -> None:
             f"| {row.milliseconds:.1f} | {shown} |\n"
         )
     write_atomically(folder / "table.md", markdown.encode())
+    write_atomically(folder / "table.svg", standalone(picture(found)).encode())
+
+
+def picture(found: Sequence[Row]) -> str:
+    """The table as a chart, SVG."""
     intervals = [Interval(row.player, row.elo, row.low, row.high, row.paper) for row in found]
-    chart = interval_chart(intervals, "Elo over the raw supervised policy, with 95% intervals", mark="the paper, 19x19")
-    write_atomically(folder / "table.svg", standalone(chart).encode())
+    return interval_chart(intervals, "Elo over the raw supervised policy, with 95% intervals", mark="the paper, 19x19")
