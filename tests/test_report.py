@@ -14,7 +14,8 @@ import pytest
 
 import arena.train as training
 import envs
-from arena.report.chart import Series, line_chart
+from arena.alphago import table
+from arena.report.chart import Level, Series, line_chart
 from arena.report.games import SampleGame, for_viewer
 from arena.report.page import write
 
@@ -26,6 +27,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     training.start("tictactoe", ["tracking.mode=disabled"], runs=folder, smoke=True)
     return folder / "tictactoe-smoke"
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of AlphaGo's stages, all of them."""
+    folder = tmp_path_factory.mktemp("runs")
+    training.start("alphago_9x9", ["tracking.mode=disabled"], runs=folder, smoke=True)
+    return folder / "alphago_9x9-smoke"
 
 
 class Tags(HTMLParser):
@@ -93,6 +102,11 @@ def test_charts_leave_out_what_is_not_finite_and_name_their_points() -> None:
     assert chart.count("<circle") == 2
     assert "a &amp; b: 70.0% at 3 iterations" in chart
     assert line_chart([Series("none", [1], [float("nan")])], "x", "y") == ""
+    level = line_chart(
+        [Series("ours", [1, 2], [0.2, 0.3])], "steps", "share", levels=[Level("theirs", 0.6)], percent=True
+    )
+    assert ">theirs</text>" in level
+    assert ">60%</text>" in level, "the axis reaches it"
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
@@ -103,9 +117,85 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
         write(tmp_path)
 
 
+def last(pipeline: Path, stage: str, key: str) -> float:
+    rows = [json.loads(line) for line in (pipeline / stage / "metrics.jsonl").read_text().splitlines()]
+    return float(next(row[key] for row in reversed(rows) if key in row))
+
+
+def test_the_page_of_alphago_has_every_stage_beside_the_paper(pipeline: Path) -> None:
+    page = write(pipeline).read_text()
+    tags = Tags(page)
+    assert tags.fetched == []
+    assert "9 of 9 stages done" in page
+    train, test = (json.loads((pipeline / "records" / part / "store.json").read_text()) for part in ("train", "test"))
+    assert f"<td>{train['games']}</td><td>{train['positions']}</td>" in page
+    assert f"<td>{test['games']}</td><td>{test['positions']}</td>" in page
+    for stage, paper in (("supervised", "57.0%"), ("rollout", "24.2%")):
+        assert f"<td>{last(pipeline, stage, 'test/policy_top1'):.1%}</td><td>{paper}</td>" in page
+    for stage in ("reinforced", "reinforced_again"):
+        assert f"<td>{last(pipeline, stage, 'reinforce/score_supervised'):.1%}</td>" in page
+    for stage, paper in (("value", "2 × 0.226 / 0.234"), ("value_whole", "2 × 0.19 / 0.37")):
+        errors = (last(pipeline, stage, f"{part}/value_mse") for part in ("train", "test"))
+        assert f"<td>{' / '.join(f'{error:.3f}' for error in errors)}</td><td>{paper}</td>" in page
+    rows = table.rows(table.load(pipeline / "table"))
+    for row in rows:
+        assert f"<td class=left>{row.player}</td><td>{row.elo:z.0f}</td>" in page
+    assert len(re.findall('class="mark"', page)) == sum(row.paper is not None for row in rows)
+    for mix in ("0", "0.25", "0.5", "0.75", "1"):
+        assert re.search(rf"this run: [^<]* at {mix} λ: 0 the value network alone", page)
+    games = json.loads(re.search(r'id="games">(.*?)</script>', page)[1])  # type: ignore[index]
+    assert {"reinforced", "reinforced_again", "AlphaGo rvp, λ 0.5"} <= {
+        name for game in games for name in game["players"]
+    }
+
+
+def test_a_half_done_run_of_alphago_shows_the_stages_it_has(pipeline: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(pipeline, tmp_path / "run")
+    for stage in ("value", "value_whole", "reinforced_again", "table"):
+        shutil.rmtree(copy / stage)
+        (copy / "agents" / f"{stage}.safetensors").unlink(missing_ok=True)
+    with (copy / "supervised" / "metrics.jsonl").open("a") as file:
+        file.write('{"iteration": 2, "sam')  # a row being written
+    page = write(copy).read_text()
+    assert "5 of 9 stages done" in page
+    assert "Supervised policy</h2>" in page
+    assert "Value network</h2>" not in page
+    assert "Who is how strong" not in page
+    for stage in ("supervised", "rollout", "reinforced", "positions"):
+        shutil.rmtree(copy / stage)
+    shutil.rmtree(copy / "agents")
+    assert "1 of 9 stages done" in write(copy).read_text()
+    shutil.rmtree(copy / "records")
+    with pytest.raises(ValueError, match="has made nothing yet: wait for the end of its first stage"):
+        write(copy)
+
+
+def test_a_table_under_way_is_shown_as_far_as_it_is(pipeline: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(pipeline, tmp_path / "run")
+    (copy / "table" / "table.csv").unlink()
+    file = copy / "table" / "results.json"
+    file.write_text(json.dumps(json.loads(file.read_text())[:3]))
+    page = write(copy).read_text()
+    assert "8 of 9 stages done" in page
+    assert "3 pairs have met" in page
+
+
+def test_the_energy_of_stages_is_added_up(pipeline: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(pipeline, tmp_path / "run")
+    assert "codecarbon" not in write(copy).read_text().partition("<h2>Config")[0]
+    for stage, kwh in (("supervised", 0.003), ("value", 0.004)):
+        spent = {"seconds": 600, "footprint/kwh": kwh, "footprint/co2e_kg": kwh / 2}
+        (copy / stage / "spent.json").write_text(json.dumps(spent))
+    page = write(copy).read_text()
+    assert "<b>7.0 Wh</b>" in page
+    assert "<td>10 min</td><td>3.0 Wh</td>" in page
+    assert "3.5 g CO2e altogether; none was made of: game records, rollout policy" in page
+
+
 @pytest.mark.peer
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-def test_a_browser_steps_through_a_game(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["run", "pipeline"])
+def test_a_browser_steps_through_a_game(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Keys and buttons, pressed by a script at the page's end; its outcome stands in the page's title."""
     script = """<script>
     const at = () => document.querySelector(".ply").textContent, seen = [at()];
@@ -115,7 +205,7 @@ def test_a_browser_steps_through_a_game(run: Path, tmp_path: Path) -> None:
     document.querySelector(".end").click(); seen.push(at());
     document.title = seen.join("|");
     </script></body>"""
-    page = tmp_path / "page.html"
+    page, run = tmp_path / "page.html", request.getfixturevalue(kind)
     page.write_text(write(run, tmp_path / "plain.html").read_text().replace("</body>", script))
     shown = subprocess.run(
         [CHROMIUM or "", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()],

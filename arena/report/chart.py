@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 640, 260
-LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 56, 20, 12, 40
 COLOURS = 6  # that the page has names for: --c0 to --c5
 
 
@@ -23,6 +23,13 @@ class Series(NamedTuple):
     y: Sequence[float]
     low: Sequence[float] = ()  # of a band around it, if there is one
     high: Sequence[float] = ()
+
+
+class Level(NamedTuple):
+    """A figure from elsewhere to compare with: a dashed line across the chart."""
+
+    name: str
+    y: float
 
 
 class Interval(NamedTuple):
@@ -53,7 +60,13 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
 
 
 def line_chart(
-    series: Sequence[Series], x_label: str, y_label: str, *, zero: bool = False, percent: bool = False
+    series: Sequence[Series],
+    x_label: str,
+    y_label: str,
+    *,
+    levels: Sequence[Level] = (),
+    zero: bool = False,
+    percent: bool = False,
 ) -> str:
     """The chart as SVG; an empty string where there is nothing to draw. `zero`: the y axis begins at 0 (`percent`: shares)."""
     lines = [_finite(s) for s in series]
@@ -61,7 +74,7 @@ def line_chart(
     if not lines:
         return ""
     x_low, x_high = min(min(s.x) for s in lines), max(max(s.x) for s in lines)
-    ys = [y for s in lines for y in (*s.y, *s.low, *s.high)]
+    ys = [y for s in lines for y in (*s.y, *s.low, *s.high)] + [level.y for level in levels]
     y_low, y_high = (0.0 if zero else min(ys)), max(ys)
     margin = 0.06 * ((y_high - y_low) or abs(y_high) or 1.0)
     y_low, y_high = (y_low if zero else y_low - margin), y_high + margin
@@ -80,11 +93,20 @@ def line_chart(
         label = f"{100 * y:g}%" if percent else number(y)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{v}" y2="{v}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 6}" y="{v + 4}" text-anchor="end">{label}</text>')
+    whole = all(x == round(x) for s in lines for x in s.x)
     for x in ticks(x_low, x_high, 6):
+        if whole and x != round(x):
+            continue
         u, _ = at(x, y_low)
         parts.append(f'<text class="tick" x="{u}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{number(x)}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{_text(x_label)}</text>')
+    for level in levels:
+        _, v = at(x_low, level.y)
+        parts.append(f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{v}" y2="{v}"/>')
+        parts.append(
+            f'<text class="level" x="{WIDTH - RIGHT}" y="{v - 4}" text-anchor="end">{_text(level.name)}</text>'
+        )
     for i, s in enumerate(lines):
         colour = f"var(--c{i % COLOURS})"
         if s.low:
@@ -124,9 +146,8 @@ def interval_chart(rows: Sequence[Interval], x_label: str, *, mark: str = "") ->
         parts.append(
             f'<text class="tick" x="{at(x)}" y="{height - BOTTOM + 16}" text-anchor="middle">{number(x)}</text>'
         )
-    middle = (left + WIDTH - RIGHT) / 2
     label = f"{x_label}; diamonds: {mark}" if mark else x_label
-    parts.append(f'<text class="axis" x="{middle}" y="{height - 6}" text-anchor="middle">{_text(label)}</text>')
+    parts.append(f'<text class="axis" x="{WIDTH / 2}" y="{height - 6}" text-anchor="middle">{_text(label)}</text>')
     for i, row in enumerate(rows):
         y = TOP + step * (i + 0.5)
         tip = f"{row.name}: {number(row.value)} ({number(row.low)} to {number(row.high)})"

@@ -2,98 +2,85 @@
 
 from __future__ import annotations
 
-import html
-import json
 import math
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
-from typing import Any
+
+import yaml
 
 import envs
 from agents.files import write_atomically
+from arena.report import alphago
 from arena.report.chart import Series, line_chart, number
 from arena.report.games import for_viewer, load
+from arena.report.parts import (
+    VIEWER,
+    Row,
+    cards,
+    chart,
+    document,
+    duration,
+    energy,
+    section,
+    table,
+    text,
+    tiles,
+)
+from arena.settings import kind
+from arena.tracking import read_rows
 
 FILE = "report.html"
-MOST_GAMES = 24  # in the viewer, of the newest agents
-Row = dict[str, Any]
+CONFIG = "config.yaml"
 
 
 def write(run: Path, out: Path | None = None) -> Path:
     """Write the page of the run in the folder `run`; where it is. ValueError where there is no run, or nothing logged yet."""
-    rows = read(run)
+    if not (run / CONFIG).exists():
+        raise ValueError(f"{run} is no run: name the folder that `arena train` made, such as runs/connect_four")
+    content = alphago.page(run) if kind(run / CONFIG) == "alphago" else page(run, read(run))
     path = out or run / FILE
-    write_atomically(path, page(run, rows).encode())
+    write_atomically(path, content.encode())
     return path
 
 
 def read(run: Path) -> list[Row]:
-    """The rows of metrics.jsonl; half a line at its end is left out."""
-    file = run / "metrics.jsonl"
-    if not (run / "config.yaml").exists():
-        raise ValueError(f"{run} is no run: name the folder that `arena train` made, such as runs/connect_four")
-    rows = []
-    for line in file.read_text().splitlines() if file.exists() else []:
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
+    """The rows of metrics.jsonl. ValueError where there are none."""
+    rows = read_rows(run)
     if not rows:
         raise ValueError(f"{run} has logged nothing yet: wait for the end of its first iteration")
     return rows
 
 
 def page(run: Path, rows: Sequence[Row]) -> str:
-    """The page as HTML."""
-    config = (run / "config.yaml").read_text()
-    name = _setting(config, "name") or run.name
-    game = envs.make(_setting(config, "game"))
-    files = resources.files("arena.report")
-    shown = [for_viewer(game, agent, played) for agent, games in load(run).items() for played in games][-MOST_GAMES:]
+    """The page of self-play as HTML."""
+    config = (run / CONFIG).read_text()
+    settings = yaml.safe_load(config)
+    game, network = envs.make(settings["game"]), settings["network"]
+    shown = [for_viewer(game, agent, played) for agent, games in load(run).items() for played in games]
+    about = f"{game.name} · {network['trunk']} network, {network['blocks']} blocks of {network['channels']} channels"
     sections = [
         _tiles(rows),
         _rating(rows),
-        _section("Rating list", _ratings(rows)),
-        _section("Scores against the anchors", _scores(rows)),
-        _section("Sample games", VIEWER if shown else ""),
-        _section("Learning", _cards(_learning(rows))),
-        _section("Speed and time", _cards(_speed(rows))),
-        f"<h2>Config</h2><details><summary>config.yaml, every default written out</summary><pre>{_text(config)}</pre></details>",
+        section("Rating list", _ratings(rows)),
+        section("Scores against the anchors", _scores(rows)),
+        section("Sample games", VIEWER if shown else ""),
+        section("Learning", cards(_learning(rows))),
+        section("Speed and time", cards(_speed(rows))),
     ]
-    data = json.dumps(shown, separators=(",", ":")).replace("</", "<\\/")
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{_text(name)}</title>'
-        f"<style>{files.joinpath('page.css').read_text()}</style></head><body>"
-        f'<h1>{_text(name)}</h1><p class="sub">{_text(game.name)} · {_network(config)}</p>{"".join(sections)}'
-        f'<script type="application/json" id="games">{data}</script>'
-        f"<script>{files.joinpath('page.js').read_text()}</script></body></html>\n"
-    )
-
-
-_BUTTONS = (("start", "Home", "«"), ("back", "Left", "◀"), ("on", "Right", "▶"), ("end", "End", "»"))
-VIEWER = (
-    '<div class="viewer"><div><select aria-label="game"></select><div class="board"></div><div class="buttons">'
-    + "".join(f'<button class="{c}" title="{key}" aria-label="{c}">{sign}</button>' for c, key, sign in _BUTTONS)
-    + '<span class="ply"></span></div></div><div><p class="seat"></p><div class="moves"></div></div></div>'
-)
+    return document(settings["name"], about, sections, shown, config)
 
 
 def _tiles(rows: Sequence[Row]) -> str:
     last, rated = rows[-1], [row for row in rows if "rating/elo" in row]
-    tiles = [("iterations", number(last["iteration"])), ("games", number(last["games"]))]
+    figures = [("iterations", number(last["iteration"])), ("games", number(last["games"]))]
     if rated:
         newest = rated[-1]
         interval = f"{newest['rating/elo_low']:.0f} to {newest['rating/elo_high']:.0f}"
-        tiles.insert(0, (f"Elo, 95% {interval}", f"{newest['rating/elo']:.0f}"))
-    tiles += [("positions", number(last["positions"])), ("working time", _duration(last["seconds"]))]
+        figures.insert(0, (f"Elo, 95% {interval}", f"{newest['rating/elo']:.0f}"))
+    figures += [("positions", number(last["positions"])), ("working time", duration(last["seconds"]))]
     if "footprint/kwh" in last:
-        tiles.append(("energy, estimated", f"{1000 * last['footprint/kwh']:.1f} Wh"))
-    cells = "".join(
-        f'<div class="tile"><b>{_text(value)}</b><span>{_text(label)}</span></div>' for label, value in tiles
-    )
-    return f'<div class="tiles">{cells}</div>'
+        figures.append(("energy, estimated", energy(last["footprint/kwh"])))
+    return tiles(figures)
 
 
 def _rating(rows: Sequence[Row]) -> str:
@@ -113,12 +100,12 @@ def _rating(rows: Sequence[Row]) -> str:
     for i, (key, label, unit) in enumerate(axes):
         x = [row[key] / unit for row in rated]
         band = ([row[f"rating/elo{end}"] for row in rated] for end in ("", "_low", "_high"))
-        chart = line_chart([Series("Elo", x, *band)], label, "Elo")
-        charts.append(f'<div data-axis="{key}"{" hidden" if i else ""}>{chart}</div>')
+        picture = line_chart([Series("Elo", x, *band)], label, "Elo")
+        charts.append(f'<div data-axis="{key}"{" hidden" if i else ""}>{picture}</div>')
         checked = " checked" if i == 0 else ""
         inputs.append(f'<label><input type="radio" name="axis" value="{key}"{checked}> {label}</label>')
     body = f'<div class="card rating"><div class="axes">{"".join(inputs)}</div>{"".join(charts)}</div>'
-    return _section("Elo with its 95% interval", body)
+    return section("Elo with its 95% interval", body)
 
 
 def _ratings(rows: Sequence[Row]) -> str:
@@ -129,7 +116,7 @@ def _ratings(rows: Sequence[Row]) -> str:
     for player, elo, low, high, games, score in rated[-1]["ratings"]:
         interval = "fixed" if low == high else f"{low:.0f} to {high:.0f}"
         lines.append((player, f"{elo:.0f}", interval, number(games), f"{100 * score:.1f}%"))
-    return _table(("player", "Elo", "95%", "games", "score"), lines)
+    return table(("player", "Elo", "95%", "games", "score"), lines)
 
 
 def _scores(rows: Sequence[Row]) -> str:
@@ -148,8 +135,8 @@ def _scores(rows: Sequence[Row]) -> str:
             colour, strength = ("good" if score >= 0.5 else "bad"), abs(score - 0.5) * 1.2
             style = f"background:rgba(var(--{colour}), {strength:.2f})" if math.isfinite(score) else ""
             cells.append(f'<td style="{style}">{100 * score:.0f}%</td>' if math.isfinite(score) else "<td></td>")
-        lines.append(f"<tr><td>iteration {row['iteration']}</td>{''.join(cells)}</tr>")
-    head = "".join(f"<th>{_text(name)}</th>" for name in ("", *names))
+        lines.append(f"<tr><td class=left>iteration {row['iteration']}</td>{''.join(cells)}</tr>")
+    head = "".join(f"<th>{text(name)}</th>" for name in ("", *names))
     return f'<div class="card"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
 
 
@@ -159,10 +146,10 @@ def _learning(rows: Sequence[Row]) -> list[tuple[str, str]]:
     errors = [("train/value_calibration", "calibration"), ("train/value_mse", "mean squared error")]
     keeps = [("keep/policy", "raw policy"), ("keep/search", "search")]
     return [
-        ("Policy loss, nats", _chart(rows, policy, "nats")),
-        ("Value loss, nats", _chart(rows, value, "nats")),
-        ("Value: calibration error and squared error", _chart(rows, errors, "", zero=True)),
-        ("Moves that keep the exact value", _chart(rows, keeps, "", percent=True)),
+        ("Policy loss, nats", chart(rows, policy, "nats")),
+        ("Value loss, nats", chart(rows, value, "nats")),
+        ("Value: calibration error and squared error", chart(rows, errors, "", zero=True)),
+        ("Moves that keep the exact value", chart(rows, keeps, "", percent=True)),
     ]
 
 
@@ -173,59 +160,6 @@ def _speed(rows: Sequence[Row]) -> list[tuple[str, str]]:
     ]
     phases = sorted({key for row in rows for key in row if key.startswith("phase/")})
     return [
-        ("Self-play a second", _chart(rows, speeds, "1/s", zero=True)),
-        ("Seconds an iteration", _chart(rows, [(key, key.removeprefix("phase/")) for key in phases], "s", zero=True)),
+        ("Self-play a second", chart(rows, speeds, "1/s", zero=True)),
+        ("Seconds an iteration", chart(rows, [(key, key.removeprefix("phase/")) for key in phases], "s", zero=True)),
     ]
-
-
-def _chart(
-    rows: Sequence[Row], keys: Sequence[tuple[str, str]], label: str, *, zero: bool = False, percent: bool = False
-) -> str:
-    series = []
-    for key, name in keys:
-        known = [row for row in rows if isinstance(row.get(key), int | float)]
-        series.append(Series(name, [row["iteration"] for row in known], [float(row[key]) for row in known]))
-    return line_chart(series, "iterations", label, zero=zero, percent=percent)
-
-
-def _cards(charts: Sequence[tuple[str, str]]) -> str:
-    cards = (f'<div class="card"><h3>{_text(title)}</h3>{chart}</div>' for title, chart in charts if chart)
-    return f'<div class="cards">{"".join(cards)}</div>'
-
-
-def _section(title: str, body: str) -> str:
-    return f"<h2>{_text(title)}</h2>{body}" if body else ""
-
-
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th>{_text(cell)}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in line)}</tr>" for line in lines)
-    return f'<div class="card"><table><tr>{top}</tr>{body}</table></div>'
-
-
-def _setting(config: str, key: str) -> str:
-    """A top-level setting of config.yaml that is text."""
-    found = next((line for line in config.splitlines() if line.startswith(f"{key}:")), "")
-    return found.partition(":")[2].strip().strip("'\"")
-
-
-def _network(config: str) -> str:
-    import yaml
-
-    network = yaml.safe_load(config).get("network", {})
-    return f"{network.get('trunk', '')} network, {network.get('blocks', '?')} blocks of {network.get('channels', '?')} channels"
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return (
-        f"{minutes // 60} h {minutes % 60:02d} min"
-        if minutes >= 60
-        else f"{minutes} min"
-        if minutes
-        else f"{seconds:.0f} s"
-    )
-
-
-def _text(text: object) -> str:
-    return html.escape(str(text), quote=True)
