@@ -112,7 +112,11 @@ def play(
 
     rules = envs.make(game)
     options = Options(
-        control=parse(time) if time else None, record=review or load, review=review is not None, dark=not light
+        control=parse(time) if time else None,
+        record=review or load,
+        review=review is not None,
+        ponder=ponder,
+        dark=not light,
     )
     if plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
         from rich.console import Console

@@ -180,7 +180,8 @@ class Tracker:
                 columns, *lines = csv.reader(file)
             media[f"tables/{Path(name).stem}"] = wandb.Table(columns=columns, data=lines)
         assert self._run is not None
-        self._run.log({**row, **media})
+        # The step is told: an offline run that is resumed would count from 0 again, over the rows that are there.
+        self._run.log({**row, **media}, step=max(row["iteration"], self._run.step), commit=True)
 
     def _picture(self, board: Board) -> str:
         """Write a board to a file of the run's folder; its name there."""

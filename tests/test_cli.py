@@ -11,6 +11,9 @@ import pytest
 
 import envs
 from arena import tables
+from arena.cli import app
+from arena.clock import TimeControl
+from arena.table import Options
 
 
 def arena(*arguments: str, typed: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -72,6 +75,19 @@ def test_a_game_can_be_played_in_a_pipe() -> None:
     assert "'z9' is not a cell" in done.stdout
     assert "best line" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_what_play_is_told_reaches_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """--ponder was read and dropped."""
+    shown: list[Options] = []
+    monkeypatch.setattr("arena.terminal.app.play", lambda game, names, rng, options: shown.append(options))
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    app(["play", "tictactoe", "--ponder", "--light", "--time", "10m", "--review", "a.moves"], standalone_mode=False)
+    app(["play", "tictactoe"], standalone_mode=False)
+    record = Path("a.moves")
+    assert shown[0] == Options(control=TimeControl(main=600), record=record, review=True, ponder=True, dark=False)
+    assert shown[1] == Options()
 
 
 def test_end_of_input_leaves_cleanly() -> None:

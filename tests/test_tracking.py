@@ -90,6 +90,7 @@ def test_wandb_holds_the_rows_of_the_file_and_a_resumed_run_its_id(tmp_path: Pat
     written = rows(tmp_path)
     assert [r["iteration"] for r in written] == [1, 2, 3]
     assert len(history) == len(written)
+    assert [record["_step"] for record in history] == [1, 2, 3]  # a resumed run does not begin over its first rows
     for theirs, ours in zip(history, written, strict=True):
         plain = {key: value for key, value in ours.items() if key not in ("ratings", "boards")}
         assert {key: theirs[key] for key in plain} == plain
@@ -285,7 +286,9 @@ while tracker._run is not None:  # until its death is noticed
 class Failing:
     """A W&B run that can do nothing."""
 
-    def log(self, row: dict[str, Any]) -> None:
+    step = 0
+
+    def log(self, row: dict[str, Any], **how: Any) -> None:
         raise ConnectionError("gone")
 
 
