@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import safetensors
 import safetensors.torch
+import torch
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -78,17 +79,38 @@ def load_agent(path: Path) -> AgentFile:
         origin = json.loads(metadata["origin"])
         if not isinstance(origin, dict):
             raise ValueError("origin is no list of words and their values")
-    except (KeyError, ValueError, ValidationError) as error:
+    except (KeyError, ValueError, ValidationError, RecursionError) as error:
         raise ValueError(f"{path}: unreadable description of the agent: {' '.join(str(error).split())}") from None
     if version != game.version:
         raise ValueError(
             f"{path} was trained on version {version} of {game.name}, the rules are now version {game.version}"
         )
-    try:
-        PolicyValueNetwork(game, network).load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"{path}: the weights do not fit the network: {str(error).splitlines()[-1].strip()}") from None
+    if fault := _fault(game, network, weights):
+        raise ValueError(f"{path}: the weights do not fit the network: {fault}")
     return AgentFile(game, network, search, simulations, weights, origin)
+
+
+def _fault(game: Game, network: NetworkSettings, weights: Mapping[str, Tensor]) -> str:
+    """What is wrong with `weights` for the network that the file describes; empty where they fit.
+
+    The network is made without memory for its own weights: a description may ask for one of any size.
+    """
+    if network.blocks > len(weights):
+        return f"{len(weights)} tensors for {network.blocks} blocks"
+    try:
+        with torch.device("meta"):
+            wanted = PolicyValueNetwork(game, network).state_dict()
+    except (ValueError, RuntimeError) as error:
+        return " ".join(str(error).split())
+    if odd := sorted(wanted.keys() ^ weights.keys()):
+        return f"{odd[0]} is {'missing' if odd[0] in wanted else 'unknown'}"
+    for name, tensor in weights.items():
+        there, asked = (f"{str(t.dtype).removeprefix('torch.')} {list(t.shape)}" for t in (tensor, wanted[name]))
+        if there != asked:
+            return f"{name} is {there}, not {asked}"
+        if not torch.isfinite(tensor).all():
+            return f"{name} holds what is no number"
+    return ""
 
 
 def find_agent(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,10 @@ def rewritten(path: Path, **changes: str) -> Path:
         ({"game": "pettingzoo:os:path-v0"}, "unreadable description"),
         ({"network": '{"trunk": "__import__"}'}, "unreadable description"),
         ({"network": '{"blocks": 1, "channels": 5}'}, "do not fit"),
+        ({"network": '{"blocks": 1000000000, "channels": 8}'}, "do not fit"),
+        ({"network": '{"blocks": 1, "channels": 1000000}'}, "do not fit"),  # terabytes, were it made
         ({"origin": "{"}, "unreadable description"),
+        ({"origin": "[" * 100_000}, "unreadable description"),
         ({"origin": "[1]"}, "unreadable description"),
         ({"simulations": "many"}, "unreadable description"),
         ({"format": "another"}, "no agent that this version knows"),
@@ -144,6 +148,27 @@ def test_a_description_that_lies_is_one_line_of_error(changes: dict[str, str], m
     with pytest.raises(ValueError, match=message) as caught:
         load_agent(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensor: tensor * torch.nan, "no number"),
+        (lambda tensor: tensor / 0, "no number"),
+        (lambda tensor: tensor.to(torch.bfloat16), "is bfloat16"),
+        (lambda tensor: tensor[None], "is float32"),
+    ],
+)
+def test_weights_that_are_no_numbers_or_of_another_kind_are_refused(
+    change: Callable[[torch.Tensor], torch.Tensor], message: str, tmp_path: Path
+) -> None:
+    """A search that is told NaN chose action -1."""
+    path = agent_file(tmp_path / "agent.safetensors")
+    agent = load_agent(path)
+    weights = {name: change(t) if t.is_floating_point() else t for name, t in agent.weights.items()}
+    save_agent(path, agent._replace(weights=weights))
+    with pytest.raises(ValueError, match=f"do not fit the network: .*{message}"):
+        load_agent(path)
 
 
 def test_what_a_stranger_wrote_of_his_agent_cannot_steer_the_terminal(tmp_path: Path, console: Console) -> None:
