@@ -45,25 +45,35 @@ def _spread(legal: NDArray[np.bool_], out: NDArray[np.float32]) -> None:
 
 
 def masked_softmax(logits: NDArray[np.float32], legal: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """[B, A] softmax over the legal actions, zero elsewhere."""
+    """[B, A] softmax over the legal actions, zero elsewhere. FloatingPointError where logits are no numbers.
+
+    A search that was told of such would walk to action -1.
+    """
     out = np.empty(legal.shape, np.float32)
-    _masked_softmax(logits, legal, out)
+    if not _masked_softmax(logits, legal, out):
+        raise FloatingPointError("the network answers with what is no number: its weights are broken")
     return out
 
 
 @kernel
-def _masked_softmax(logits: NDArray[np.float32], legal: NDArray[np.bool_], out: NDArray[np.float32]) -> None:
+def _masked_softmax(logits: NDArray[np.float32], legal: NDArray[np.bool_], out: NDArray[np.float32]) -> bool:
+    """Whether all went well."""
+    fine = True
     for i in range(len(out)):
-        top = np.float32(-np.inf)
+        top, choices = np.float32(-np.inf), 0
         for a in range(out.shape[1]):
             if legal[i, a]:
                 top = max(top, logits[i, a])
+                choices += 1
         total = np.float32(0)
         for a in range(out.shape[1]):
             out[i, a] = np.exp(logits[i, a] - top) if legal[i, a] else np.float32(0)
             total += out[i, a]
+        if choices > 0 and not total >= 1:  # the greatest term is one; NaN is neither less nor more
+            fine = False
         for a in range(out.shape[1]):
             out[i, a] /= total
+    return fine
 
 
 def uniform(game: Game) -> Evaluator:

@@ -167,7 +167,10 @@ class Learner:
     def train(
         self, samples: Rows, steps: int, rng: np.random.Generator, *, progress: float
     ) -> Iterator[dict[str, float]]:
-        """Take `steps` steps on random batches of `samples`; yields each step's figures as they come."""
+        """Take `steps` steps on random batches of `samples`; yields each step's figures as they come.
+
+        FloatingPointError where learning breaks: a loss or, after the last step, weights that are no numbers.
+        """
         settings = self.settings
         autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16")
         self.network.train()
@@ -201,6 +204,8 @@ class Learner:
             yield {"loss/total": total.item(), "train/gradient_norm": norm.item(), "train/lr": lr} | _figures(
                 parts, output, batch
             )
+        if not all(p.isfinite().all() for p in self.network.parameters()):  # no later loss would tell before they play
+            raise FloatingPointError(f"weights are no numbers after step {self.steps}: lower train.lr and resume")
 
     def play_weights(self) -> dict[str, Tensor]:
         """The averaged weights, under the network's own names."""

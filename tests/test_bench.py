@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 import envs
@@ -43,3 +44,8 @@ def test_masked_softmax_is_torchs_over_the_legal_actions() -> None:
     logits[~legal] += 300  # what stands there must not matter
     truth = torch.from_numpy(np.where(legal, logits, -np.inf)).softmax(dim=1).numpy()
     np.testing.assert_allclose(masked_softmax(logits, legal), truth, atol=1e-6)
+    for wrong in (np.nan, np.inf):
+        broken = logits.copy()
+        broken[7, 0] = wrong
+        with pytest.raises(FloatingPointError, match="no number"):
+            masked_softmax(broken, legal)

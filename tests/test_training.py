@@ -139,6 +139,15 @@ def test_overfits_one_batch(name: str) -> None:
     assert steps[-1]["loss/policy"] - steps[-1]["train/target_entropy"] < 0.25
 
 
+def test_the_step_that_breaks_the_weights_ends_the_run_before_they_play() -> None:
+    """The next loss would tell, but after the last step of an iteration there is none."""
+    game = envs.make("tictactoe")
+    settings = TrainSettings(batch=8, optimiser="sgd", lr=1e38, weight_decay=1e10, warmup=0)
+    learner = Learner(game, NetworkSettings(blocks=0, channels=4), settings)
+    with pytest.raises(FloatingPointError, match="weights are no numbers after step 1"):
+        list(learner.train(start_samples(game, 8, seed=1), 1, np.random.default_rng(0), progress=0.0))
+
+
 @pytest.mark.parametrize(
     ("schedule", "middle", "end"), [("cosine", 0.55, 0.1), ("linear", 0.55, 0.1), ("constant", 1.0, 1.0)]
 )
