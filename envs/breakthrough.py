@@ -42,6 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
+from envs.compiled import StateKernels, has_status, status_result
 from envs.connect_four import popcount
 from envs.game import States, Symmetries, draw
 from envs.jit import kernel
@@ -258,40 +259,65 @@ def _heuristic(states, width, height, worth, out):
         out[i] = 0.99 * sure if sure else 0.98 * np.tanh((2 * lead + gain) / 2000.0)
 
 
+class Board(NamedTuple):
+    """What the kernels of one state need besides it."""
+
+    squares: NDArray[np.int64]  # as in `Layout`
+    actions: NDArray[np.int16]
+    width: int
+    height: int
+
+
 @kernel
-def _rollout(states, seeds, width, height, out):
+def _play(g, action, board):
+    _move(g, action, board.squares, board.width, board.height)
+
+
+@kernel
+def _legal_here(g, board, out):
+    not_left, not_right = inner(board.width)
+    _mark_legal(g, board.actions, board.width, not_left, not_right, out)
+
+
+@kernel
+def _playout(g, counter, board):
+    width = board.width
     not_left, not_right = inner(width)
     row = (_ONE << np.uint64(width)) - _ONE
-    home = row | (row << np.uint64(width * (height - 1)))
+    home = row | (row << np.uint64(width * (board.height - 1)))
+    own, other, player = g["own"], g["other"], g["to_play"]
+    sign = 1.0  # of the side to move in (own, other), against the side to move in g
+    while True:
+        left, straight, right = targets(own, other, player, width, not_left, not_right)
+        counter += GOLDEN
+        many_left, many_straight = popcount(left), popcount(straight)
+        choice = below(counter, many_left + many_straight + popcount(right))
+        if choice < many_left:
+            to, direction = left, 0
+        elif choice < many_left + many_straight:
+            to, direction, choice = straight, 1, choice - many_left
+        else:
+            to, direction, choice = right, 2, choice - many_left - many_straight
+        for _ in range(choice):
+            to &= to - _ONE
+        to &= ~to + _ONE
+        own = (own ^ source(to, direction, player, width)) | to
+        other &= ~to
+        if to & home != _ZERO or other == _ZERO:
+            return sign
+        own, other = other, own
+        player = 1 - player
+        sign = -sign
+
+
+@kernel
+def _rollout(states, seeds, board, out):
     for i in range(len(states)):
-        own, other, player = states[i]["own"], states[i]["other"], states[i]["to_play"]
-        counter = seeds[i]
-        sign = np.float32(1.0)  # of the side to move in (own, other), against the side to move in states[i]
-        if states[i]["status"] == LOST:
-            out[i] = -1.0
-            continue
-        while True:
-            left, straight, right = targets(own, other, player, width, not_left, not_right)
-            counter += GOLDEN
-            many_left, many_straight = popcount(left), popcount(straight)
-            choice = below(counter, many_left + many_straight + popcount(right))
-            if choice < many_left:
-                to, direction = left, 0
-            elif choice < many_left + many_straight:
-                to, direction, choice = straight, 1, choice - many_left
-            else:
-                to, direction, choice = right, 2, choice - many_left - many_straight
-            for _ in range(choice):
-                to &= to - _ONE
-            to &= ~to + _ONE
-            own = (own ^ source(to, direction, player, width)) | to
-            other &= ~to
-            if to & home != _ZERO or other == _ZERO:
-                out[i] = sign
-                break
-            own, other = other, own
-            player = 1 - player
-            sign = -sign
+        g = states[i]
+        out[i] = _playout(g, seeds[i], board) if g["status"] == UNFINISHED else status_result(g, board)
+
+
+_KERNELS = StateKernels(_play, _legal_here, has_status, status_result, _playout)
 
 
 @dataclass(frozen=True, init=False)
@@ -335,6 +361,13 @@ class Breakthrough:
     def max_plies(self) -> int:
         """Every piece on the row before the last one, and one step more; captures only make games shorter."""
         return 2 * self.width * (2 * self.height - 5) + 1
+
+    @property
+    def state_kernels(self) -> StateKernels:
+        return _KERNELS
+
+    def workspace(self) -> Board:
+        return Board(self._layout.squares, self._layout.actions, self.width, self.height)
 
     @property
     def symmetries(self) -> Symmetries:
@@ -396,7 +429,7 @@ class Breakthrough:
 
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
         out = np.empty(len(states), np.float32)
-        _rollout(states, seeds, self.width, self.height, out)
+        _rollout(states, seeds, self.workspace(), out)
         return out
 
     def action_name(self, action: int) -> str:

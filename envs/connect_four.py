@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
+from envs.compiled import StateKernels, has_status, status_result
 from envs.game import States, Symmetries, draw
 from envs.jit import kernel
 from envs.rng import GOLDEN, mix
@@ -88,7 +89,7 @@ def popcount(bits):
 
 
 @kernel
-def _move(g, action):
+def _play(g, action, board):
     """The side to move drops a stone; the turn changes."""
     column = np.uint64(action) * _SEVEN
     mask = g["mask"]
@@ -112,11 +113,11 @@ def _step(states, actions, out):
     for i in range(len(states)):
         out[i] = states[i]
         if states[i]["status"] == UNFINISHED:
-            _move(out[i], actions[i])
+            _play(out[i], actions[i], ())
 
 
 @kernel
-def _mark_legal(g, out):
+def _mark_legal(g, board, out):
     playing, top = g["status"] == UNFINISHED, g["mask"] & _TOP
     for x in range(WIDTH):
         out[x] = playing and (top >> np.uint64(7 * x + HEIGHT - 1)) & _ONE == np.uint64(0)
@@ -125,7 +126,7 @@ def _mark_legal(g, out):
 @kernel
 def _legal(states, out):
     for i in range(len(states)):
-        _mark_legal(states[i], out[i])
+        _mark_legal(states[i], (), out[i])
 
 
 @kernel
@@ -136,8 +137,8 @@ def _random_play(played, start, plies, seeds):
         for i in range(len(played)):
             if played[i]["status"] != UNFINISHED:
                 played[i] = start[0]
-            _mark_legal(played[i], legal)
-            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN))
+            _mark_legal(played[i], (), legal)
+            _play(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), ())
 
 
 @kernel
@@ -184,35 +185,40 @@ def _heuristic(states, out):
 
 
 @kernel
-def _rollout(states, seeds, out):
+def _playout(g, counter, board):
     """Three random bits name a column; the eighth name and full columns are drawn again, which leaves the rest uniform."""
+    own, mask = g["own"], g["mask"]
+    bits, draws = np.uint64(0), 0
+    sign = 1.0  # of the side to move in (own, mask), against the side to move in g
+    while mask != FULL:
+        if draws == 0:
+            counter += GOLDEN
+            bits, draws = mix(counter), 21
+        column = bits & _SEVEN
+        bits >>= _THREE
+        draws -= 1
+        if column == _SEVEN:
+            continue
+        move = (mask + BOTTOM) & COLUMNS[column]
+        if move == np.uint64(0):
+            continue
+        mover = own | move
+        if has_four(mover):
+            return sign
+        mask |= move
+        own = mask ^ mover
+        sign = -sign
+    return 0.0
+
+
+@kernel
+def _rollout(states, seeds, out):
     for i in range(len(states)):
-        own, mask = states[i]["own"], states[i]["mask"]
-        counter, bits, draws = seeds[i], np.uint64(0), 0
-        sign = 1.0  # of the side to move in (own, mask), against the side to move in states[i]
-        result = 0.0
-        if states[i]["status"] == LOST:
-            result = -1.0
-        while states[i]["status"] == UNFINISHED and mask != FULL:
-            if draws == 0:
-                counter += GOLDEN
-                bits, draws = mix(counter), 21
-            column = bits & _SEVEN
-            bits >>= _THREE
-            draws -= 1
-            if column == _SEVEN:
-                continue
-            move = (mask + BOTTOM) & COLUMNS[column]
-            if move == np.uint64(0):
-                continue
-            mover = own | move
-            if has_four(mover):
-                result = sign
-                break
-            mask |= move
-            own = mask ^ mover
-            sign = -sign
-        out[i] = result
+        g = states[i]
+        out[i] = _playout(g, seeds[i], ()) if g["status"] == UNFINISHED else status_result(g, ())
+
+
+_KERNELS = StateKernels(_play, _mark_legal, has_status, status_result, _playout)
 
 
 @dataclass(frozen=True)
@@ -226,6 +232,13 @@ class ConnectFour:
     board_shape: tuple[int, int] = (HEIGHT, WIDTH)
     planes: tuple[str, ...] = ("own stones", "other stones", "second player to move")
     max_plies: int = WIDTH * HEIGHT
+
+    @property
+    def state_kernels(self) -> StateKernels:
+        return _KERNELS
+
+    def workspace(self) -> tuple[object, ...]:
+        return ()
 
     @property
     def symmetries(self) -> Symmetries:

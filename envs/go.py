@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 
 from envs import go_check, text
 from envs import go_kernels as kernels
+from envs.compiled import StateKernels
 from envs.game import States, Symmetries, square_symmetries
 
 COLUMNS = "ABCDEFGHJKLMNOPQRST"
@@ -166,6 +167,13 @@ class Go:
         return kernels.max_plies(self.size)
 
     @property
+    def state_kernels(self) -> StateKernels:
+        return kernels.KERNELS
+
+    def workspace(self) -> kernels.Workspace:
+        return kernels.workspace(self.size, SUPERKO[self.superko], self.suicide, self.komi)
+
+    @property
     def symmetries(self) -> Symmetries:
         return _symmetries(self.size)
 
@@ -230,9 +238,9 @@ class Go:
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
         """Random moves that fill no simple eye of their own, simple ko and no suicide whatever the game's rules, passes
         only for lack of moves, at most 3 moves a point; then the area decides."""
-        difference = np.empty(len(states), np.int32)
-        kernels.rollout(states.copy(), self._near, self.max_plies, seeds, difference)
-        return self._result(states, difference)
+        out = np.empty(len(states), np.float32)
+        kernels.rollout(states, seeds, self.workspace(), out)
+        return out
 
     def action_name(self, action: int) -> str:
         if action == self.size * self.size:

@@ -21,10 +21,12 @@ three record types at most, whatever sizes are played.
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.compiled import StateKernels
 from envs.game import States, draw
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
@@ -495,46 +497,104 @@ def areas(states, near, owner, difference):
         difference[i] = area(states[i]["board"], near, owner[i], queue)
 
 
+class Workspace(NamedTuple):
+    """What the kernels of one state need besides it: the rules in force, tables, room to work in."""
+
+    near: NDArray[np.int16]  # `neighbours`
+    side: NDArray[np.uint8]  # `beside`
+    longest: int  # plies
+    ko: int
+    suicide: bool
+    komi: float
+    taken: NDArray[np.int16]  # [points] this and the rest are overwritten
+    queue: NDArray[np.int16]  # [points]
+    empties: NDArray[np.int16]  # [points]
+    owner: NDArray[np.int8]  # [points]
+    played: NDArray[np.void]  # [1] a state
+
+
+def workspace(size: int, ko: int, suicide: bool, komi: float) -> Workspace:
+    """A new one for a board of `size`."""
+    points = size * size
+    taken, queue, empties = np.empty((3, points), np.int16)
+    owner, played = np.empty(points, np.int8), np.empty(1, record(points))
+    near, side, longest = neighbours(size, size), beside(size, size), max_plies(size)
+    return Workspace(near, side, longest, ko, suicide, komi, taken, queue, empties, owner, played)
+
+
 @kernel
-def rollout(states, near, longest, seeds, difference):
-    """Play every state to its end, in place, by random moves; `difference` [B] i4 gets Black's area minus White's.
+def play_in(g, action, board):
+    take_turn(g, board.near, action, board.taken)
+
+
+@kernel
+def legal_in(g, board, out):
+    mark_legal(g, board.near, board.side, board.longest, board.ko, board.suicide, out)
+
+
+@kernel
+def ended(g, board):
+    return not playing(g, board.longest)
+
+
+@kernel
+def winner(stones, to_play, board):
+    """1, 0 or -1 for who is `to_play`, by the area of the `stones`."""
+    return (1 - 2 * to_play) * np.sign(area(stones, board.near, board.owner, board.queue) - board.komi)
+
+
+@kernel
+def result(g, board):
+    return winner(g["board"], g["to_play"], board)
+
+
+@kernel
+def playout(g, counter, board):
+    """Random moves until the end, then the area decides.
 
     Each move is uniform among those that are legal under simple ko without suicide and fill no eye of one's own; a pass only
     where there is none. Superko is not asked; a playout ends after two passes or three moves a point, whichever is first.
     """
-    points = len(near)
-    taken, queue = np.empty(points, np.int16), np.empty(points, np.int16)
-    owner = np.empty(points, np.int8)
-    empties = np.empty(points, np.int16)  # the first `count` are the empty points, of which `left` are untried
+    player, near, empties = g["to_play"], board.near, board.empties
+    board.played[0] = g
+    g = board.played[0]
+    count = 0  # the first `count` of `empties` are the empty points, of which `left` are untried
+    for p in range(len(near)):
+        if g["board"][p] == EMPTY:
+            empties[count] = p
+            count += 1
+    moves = 3 * len(near)
+    while g["passes"] < 2 and moves > 0:
+        moves -= 1
+        move, left = NONE, count
+        while move == NONE and left > 0:
+            counter += GOLDEN
+            pick = below(counter, left)
+            left -= 1
+            p = empties[pick]
+            empties[pick], empties[left] = empties[left], p
+            if p != g["ko"] and not is_eye(g, near, p) and has_room(g, near, p):
+                move = p
+        if move == NONE:
+            g["passes"] += 1
+            g["to_play"] = 1 - g["to_play"]
+            g["ko"] = NONE
+            continue
+        g["passes"] = 0
+        count -= 1
+        empties[left] = empties[count]
+        for t in range(play(g, near, move, board.taken)):
+            empties[count] = board.taken[t]
+            count += 1
+    return winner(g["board"], player, board)
+
+
+@kernel
+def rollout(states, seeds, board, out):
+    """`Game.rollout`."""
     for i in range(len(states)):
         g = states[i]
-        counter = seeds[i]
-        count = 0
-        for p in range(points):
-            if g["board"][p] == EMPTY:
-                empties[count] = p
-                count += 1
-        moves = 3 * points if g["ply"] < longest else 0
-        while g["passes"] < 2 and moves > 0:
-            moves -= 1
-            move, left = NONE, count
-            while move == NONE and left > 0:
-                counter += GOLDEN
-                pick = below(counter, left)
-                left -= 1
-                p = empties[pick]
-                empties[pick], empties[left] = empties[left], p
-                if p != g["ko"] and not is_eye(g, near, p) and has_room(g, near, p):
-                    move = p
-            if move == NONE:
-                g["passes"] += 1
-                g["to_play"] = 1 - g["to_play"]
-                g["ko"] = NONE
-                continue
-            g["passes"] = 0
-            count -= 1
-            empties[left] = empties[count]
-            for t in range(play(g, near, move, taken)):
-                empties[count] = taken[t]
-                count += 1
-        difference[i] = area(g["board"], near, owner, queue)
+        out[i] = result(g, board) if ended(g, board) else playout(g, seeds[i], board)
+
+
+KERNELS = StateKernels(play_in, legal_in, ended, result, playout)

@@ -33,12 +33,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
+from envs.compiled import StateKernels, has_status, status_result
 from envs.game import States, Symmetries, draw
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
@@ -286,38 +287,69 @@ def joins(colours, wide):
                 return False
 
 
+class Workspace(NamedTuple):
+    """What the kernels of one state need besides it."""
+
+    size: int
+    swap: bool
+    near: NDArray[np.int16]  # `neighbours`
+    edge: NDArray[np.int8]  # `edges`
+    stack: NDArray[np.int16]  # [cells], overwritten
+    empty: NDArray[np.int32]  # [cells], overwritten
+    colours: NDArray[np.int8]  # [(size + 2) ** 2] inside a border of the edges' colours; the cells are overwritten
+
+
+@functools.cache
+def _border(size: int) -> NDArray[np.int8]:
+    """[(size + 2) ** 2] the colours of the edges around an empty board."""
+    colours = np.zeros((size + 2, size + 2), np.int8)
+    colours[:, [0, -1]] = -1
+    colours[[0, -1]] = 1
+    return colours.reshape(-1)
+
+
 @kernel
-def _rollout(states, size, swap, seeds, out):
-    wide = size + 2
-    colours = np.empty(wide * wide, np.int8)
-    colours[:wide] = colours[-wide:] = 1
-    empty = np.empty(size * size, np.int32)
+def _play(g, action, board):
+    _move(g, action, board.near, board.edge, board.size, board.stack)
+
+
+@kernel
+def _legal_here(g, board, out):
+    _mark_legal(g, board.size * board.size, board.swap, out)
+
+
+@kernel
+def _playout(g, counter, board):
+    size, colours, empty = board.size, board.colours, board.empty
+    wide, mover, left = size + 2, 1 - 2 * g["to_play"], 0
+    for y in range(1, wide - 1):
+        for x in range(1, wide - 1):
+            stone = g["board"][(y - 1) * size + x - 1]
+            colours[wide * y + x] = mover if stone == 0 else stone
+            if stone == 0:
+                empty[left] = wide * y + x
+                left += 1
+    for j in range(left // 2):  # the opponent gets a random half of the empty cells, rounded down
+        counter += GOLDEN
+        k = j + below(counter, left - j)
+        colours[empty[k]] = -mover
+        empty[k] = empty[j]
+    result = 1.0 if joins(colours, wide) == (mover == 1) else -1.0
+    if board.swap and g["ply"] < 2:
+        counter += GOLDEN
+        if below(counter, size * size) == 0:  # the swap was drawn: the same game with the players changed round
+            return -result
+    return result
+
+
+@kernel
+def _rollout(states, seeds, board, out):
     for i in range(len(states)):
-        if states[i]["status"] == LOST:
-            out[i] = -1.0
-            continue
-        board = states[i]["board"]
-        mover = 1 - 2 * states[i]["to_play"]
-        left = 0
-        for y in range(1, wide - 1):
-            colours[wide * y] = colours[wide * y + wide - 1] = -1
-            for x in range(1, wide - 1):
-                stone = board[(y - 1) * size + x - 1]
-                colours[wide * y + x] = mover if stone == 0 else stone
-                if stone == 0:
-                    empty[left] = wide * y + x
-                    left += 1
-        counter = seeds[i]
-        for j in range(left // 2):  # the opponent gets a random half of the empty cells, rounded down
-            counter += GOLDEN
-            k = j + below(counter, left - j)
-            colours[empty[k]] = -mover
-            empty[k] = empty[j]
-        out[i] = mover if joins(colours, wide) else -mover
-        if swap and states[i]["ply"] < 2:
-            counter += GOLDEN
-            if below(counter, size * size) == 0:  # the swap was drawn: the same game with the players changed round
-                out[i] = -out[i]
+        g = states[i]
+        out[i] = _playout(g, seeds[i], board) if g["status"] == UNFINISHED else status_result(g, board)
+
+
+_KERNELS = StateKernels(_play, _legal_here, has_status, status_result, _playout)
 
 
 @dataclass(frozen=True, init=False)
@@ -372,6 +404,15 @@ class Hex:
         return self.size * self.size + self.swap
 
     @property
+    def state_kernels(self) -> StateKernels:
+        return _KERNELS
+
+    def workspace(self) -> Workspace:
+        cells, size = self.size * self.size, self.size
+        work = np.empty(cells, np.int16), np.empty(cells, np.int32), _border(size).copy()
+        return Workspace(size, self.swap, neighbours(size), edges(size), *work)
+
+    @property
     def symmetries(self) -> Symmetries:
         """The board as it is and turned by half a turn: both keep each player's edges his own."""
         points = np.arange(self.size * self.size, dtype=np.int32)
@@ -424,7 +465,7 @@ class Hex:
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
         """The order of the moves of a random game does not matter: the empty cells are shared out, then one look."""
         out = np.empty(len(states), np.float32)
-        _rollout(states, self.size, self.swap, seeds, out)
+        _rollout(states, seeds, self.workspace(), out)
         return out
 
     def action_name(self, action: int) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
+from envs.compiled import StateKernels, has_status, status_result
 from envs.game import States, Symmetries, draw, square_symmetries
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
@@ -142,34 +143,59 @@ def _open_lines(states, m, n, k, out):
         out[i] = worth * (1 - 2 * g["to_play"])
 
 
+class Workspace(NamedTuple):
+    """What the kernels of one state need besides it."""
+
+    m: int
+    n: int
+    k: int
+    exact: bool
+    stones: NDArray[np.int8]  # [m * n], overwritten
+    empties: NDArray[np.int16]  # [m * n], overwritten
+
+
 @kernel
-def _rollout(states, m, n, k, exact, seeds, out):
-    points = m * n
-    board, empties = np.empty(points, np.int8), np.empty(points, np.int16)
+def _play(g, action, board):
+    _move(g, action, board.m, board.n, board.k, board.exact)
+
+
+@kernel
+def _legal_here(g, board, out):
+    _mark_legal(g, out)
+
+
+@kernel
+def _playout(g, counter, board):
+    stones, empties = board.stones, board.empties
+    left = 0
+    for p in range(len(stones)):
+        stones[p] = g["board"][p]
+        if stones[p] == 0:
+            empties[left] = p
+            left += 1
+    colour = 1 - 2 * g["to_play"]
+    sign = 1.0  # of the side to move in the playout, against the side to move in g
+    while left > 0:
+        counter += GOLDEN
+        pick = below(counter, left)
+        left -= 1
+        p = empties[pick]
+        empties[pick] = empties[left]
+        stones[p] = colour
+        if wins(stones, board.m, board.n, board.k, board.exact, p):
+            return sign
+        colour, sign = -colour, -sign
+    return 0.0
+
+
+@kernel
+def _rollout(states, seeds, board, out):
     for i in range(len(states)):
         g = states[i]
-        out[i] = -1.0 if g["status"] == LOST else 0.0
-        if g["status"] != UNFINISHED:
-            continue
-        left = 0
-        for p in range(points):
-            board[p] = g["board"][p]
-            if board[p] == 0:
-                empties[left] = p
-                left += 1
-        colour, counter = 1 - 2 * g["to_play"], seeds[i]
-        sign = 1.0  # of the side to move in the playout, against the side to move in states[i]
-        while left > 0:
-            counter += GOLDEN
-            pick = below(counter, left)
-            left -= 1
-            p = empties[pick]
-            empties[pick] = empties[left]
-            board[p] = colour
-            if wins(board, m, n, k, exact, p):
-                out[i] = sign
-                break
-            colour, sign = -colour, -sign
+        out[i] = _playout(g, seeds[i], board) if g["status"] == UNFINISHED else status_result(g, board)
+
+
+_KERNELS = StateKernels(_play, _legal_here, has_status, status_result, _playout)
 
 
 @dataclass(frozen=True, init=False)
@@ -215,6 +241,14 @@ class MNK:
     @property
     def max_plies(self) -> int:
         return self.m * self.n
+
+    @property
+    def state_kernels(self) -> StateKernels:
+        return _KERNELS
+
+    def workspace(self) -> Workspace:
+        points = self.m * self.n
+        return Workspace(self.m, self.n, self.k, self.exact, np.empty(points, np.int8), np.empty(points, np.int16))
 
     @property
     def symmetries(self) -> Symmetries:
@@ -264,7 +298,7 @@ class MNK:
 
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
         out = np.empty(len(states), np.float32)
-        _rollout(states, self.m, self.n, self.k, self.exact, seeds, out)
+        _rollout(states, seeds, self.workspace(), out)
         return out
 
     def action_name(self, action: int) -> str:

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
+from envs.compiled import StateKernels
 from envs.game import States, Symmetries, draw, square_symmetries
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
@@ -196,38 +197,80 @@ def _mobility(states, size, out):
         out[i] = worth
 
 
+class Workspace(NamedTuple):
+    """What the kernels of one state need besides it."""
+
+    size: int
+    own: NDArray[np.uint16]  # [ROWS] each, overwritten
+    other: NDArray[np.uint16]
+    moves: NDArray[np.uint16]
+
+
 @kernel
-def _rollout(states, size, seeds, out):
-    own, other, moves = np.zeros(ROWS, np.uint16), np.zeros(ROWS, np.uint16), np.zeros(ROWS, np.uint16)
+def _play(g, action, board):
+    _move(g, action, board.size, board.moves)
+
+
+@kernel
+def _legal_here(g, board, out):
+    _mark_legal(g, board.size, out)
+
+
+@kernel
+def _ended(g, board):
+    return g["over"] != 0
+
+
+@kernel
+def _winner(own, other, size):
+    """1, 0 or -1, for who has `own`."""
+    difference = count_bits(own, size) - count_bits(other, size)
+    return 1.0 if difference > 0 else -1.0 if difference < 0 else 0.0
+
+
+@kernel
+def _result(g, board):
+    return _winner(g["own"], g["other"], board.size)
+
+
+@kernel
+def _playout(g, counter, board):
+    own, other, moves, size = board.own, board.other, board.moves, board.size
+    own[:], other[:], moves[:] = g["own"], g["other"], g["moves"]
+    sign, passes = 1.0, 0
+    while passes < 2:
+        count = count_bits(moves, size)
+        passes = 0 if count else passes + 1
+        if count:
+            counter += GOLDEN
+            left, y = below(counter, count), 0
+            row = np.int64(moves[0])
+            while True:  # the bit numbered `left`
+                if row == 0:
+                    y += 1
+                    row = np.int64(moves[y])
+                    continue
+                if left == 0:
+                    break
+                row &= row - 1
+                left -= 1
+            x = 0
+            while (row >> x) & 1 == 0:
+                x += 1
+            place(own, other, size, y, x)
+        own, other, sign = other, own, -sign
+        find_moves(own, other, size, moves)
+    return sign * _winner(own, other, size)
+
+
+@kernel
+def _rollout(states, seeds, board, out):
     for i in range(len(states)):
-        own[:], other[:], moves[:] = states[i]["own"], states[i]["other"], states[i]["moves"]
-        counter, sign, passes = seeds[i], 1, 0
-        playing = not states[i]["over"]
-        while playing:
-            count = count_bits(moves, size)
-            passes = 0 if count else passes + 1
-            if count:
-                counter += GOLDEN
-                left, y = below(counter, count), 0
-                row = np.int64(moves[0])
-                while True:  # the bit numbered `left`
-                    if row == 0:
-                        y += 1
-                        row = np.int64(moves[y])
-                        continue
-                    if left == 0:
-                        break
-                    row &= row - 1
-                    left -= 1
-                x = 0
-                while (row >> x) & 1 == 0:
-                    x += 1
-                place(own, other, size, y, x)
-            own, other, sign = other, own, -sign
-            playing = passes < 2
-            find_moves(own, other, size, moves)
-        difference = sign * (count_bits(own, size) - count_bits(other, size))
-        out[i] = 1.0 if difference > 0 else -1.0 if difference < 0 else 0.0
+        g = states[i]
+        out[i] = _result(g, board) if g["over"] else _playout(g, seeds[i], board)
+
+
+_KERNELS = StateKernels(_play, _legal_here, _ended, _result, _playout)
 
 
 @dataclass(frozen=True, init=False)
@@ -267,6 +310,13 @@ class Othello:
     def max_plies(self) -> int:
         """Every empty square filled, a pass between any two placements."""
         return 2 * (self.size * self.size - 4)
+
+    @property
+    def state_kernels(self) -> StateKernels:
+        return _KERNELS
+
+    def workspace(self) -> Workspace:
+        return Workspace(self.size, *np.zeros((3, ROWS), np.uint16))
 
     @property
     def symmetries(self) -> Symmetries:
@@ -323,7 +373,7 @@ class Othello:
 
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
         out = np.empty(len(states), np.float32)
-        _rollout(states, self.size, seeds, out)
+        _rollout(states, seeds, self.workspace(), out)
         return out
 
     def action_name(self, action: int) -> str:

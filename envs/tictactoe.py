@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
+from envs.compiled import StateKernels, has_status, status_result
 from envs.game import States, Symmetries, draw, square_symmetries
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
@@ -40,7 +41,7 @@ def _has_line(stones):
 
 
 @kernel
-def _move(g, action):
+def _play(g, action, board):
     """The side to move marks a cell; the turn changes."""
     mover, other = g["own"] | (1 << action), g["other"]
     g["own"], g["other"] = other, mover
@@ -58,11 +59,11 @@ def _step(states, actions, out):
     for i in range(len(states)):
         out[i] = states[i]
         if states[i]["status"] == UNFINISHED:
-            _move(out[i], actions[i])
+            _play(out[i], actions[i], ())
 
 
 @kernel
-def _mark_legal(g, out):
+def _mark_legal(g, board, out):
     taken = g["own"] | g["other"]
     for a in range(9):
         out[a] = g["status"] == UNFINISHED and (taken >> a) & 1 == 0
@@ -71,7 +72,7 @@ def _mark_legal(g, out):
 @kernel
 def _legal(states, out):
     for i in range(len(states)):
-        _mark_legal(states[i], out[i])
+        _mark_legal(states[i], (), out[i])
 
 
 @kernel
@@ -82,8 +83,8 @@ def _random_play(played, start, plies, seeds):
         for i in range(len(played)):
             if played[i]["status"] != UNFINISHED:
                 played[i] = start[0]
-            _mark_legal(played[i], legal)
-            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN))
+            _mark_legal(played[i], (), legal)
+            _play(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), ())
 
 
 @kernel
@@ -95,29 +96,33 @@ def _observe(states, out):
 
 
 @kernel
+def _playout(g, counter, board):
+    own, other = g["own"], g["other"]
+    sign = 1.0  # of the side to move in (own, other), against the side to move in g
+    while (own | other) != _FULL:
+        empty = _FULL & ~(own | other)
+        count = 0
+        for a in range(9):
+            count += (empty >> a) & 1
+        counter += GOLDEN
+        for _ in range(below(counter, count)):
+            empty &= empty - 1
+        own |= empty & -empty
+        if _has_line(own):
+            return sign
+        own, other = other, own
+        sign = -sign
+    return 0.0
+
+
+@kernel
 def _rollout(states, seeds, out):
     for i in range(len(states)):
-        own, other = states[i]["own"], states[i]["other"]
-        counter = seeds[i]
-        sign = 1.0
-        result = 0.0
-        if states[i]["status"] == LOST:
-            result = -1.0
-        while states[i]["status"] == UNFINISHED and (own | other) != _FULL:
-            empty = _FULL & ~(own | other)
-            count = 0
-            for a in range(9):
-                count += (empty >> a) & 1
-            counter += GOLDEN
-            for _ in range(below(counter, count)):
-                empty &= empty - 1
-            own |= empty & -empty
-            if _has_line(own):
-                result = sign
-                break
-            own, other = other, own
-            sign = -sign
-        out[i] = result
+        g = states[i]
+        out[i] = _playout(g, seeds[i], ()) if g["status"] == UNFINISHED else status_result(g, ())
+
+
+_KERNELS = StateKernels(_play, _mark_legal, has_status, status_result, _playout)
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,13 @@ class TicTacToe:
     board_shape: tuple[int, int] = (3, 3)
     planes: tuple[str, ...] = ("own stones", "other stones")
     max_plies: int = 9
+
+    @property
+    def state_kernels(self) -> StateKernels:
+        return _KERNELS
+
+    def workspace(self) -> tuple[object, ...]:
+        return ()
 
     @property
     def symmetries(self) -> Symmetries:
