@@ -29,19 +29,25 @@ Playout = Callable[[States, NDArray[np.uint64]], NDArray[np.float32]]  # (states
 def uniform_priors(legal: NDArray[np.bool_]) -> NDArray[np.float32]:
     """[B, A] the uniform distribution over the legal actions of each row."""
     out = np.empty(legal.shape, np.float32)
-    _spread(legal, out)
+    _spread_each(legal, out)
     return out
 
 
 @kernel
-def _spread(legal: NDArray[np.bool_], out: NDArray[np.float32]) -> None:
+def spread(legal: NDArray[np.bool_], out: NDArray[np.float32]) -> None:
+    """Fill `out` [A] with the uniform distribution over the `legal` [A]."""
+    count = 0
+    for a in range(len(legal)):
+        count += legal[a]
+    share = np.float32(1.0 / max(count, 1))
+    for a in range(len(legal)):
+        out[a] = share * legal[a]
+
+
+@kernel
+def _spread_each(legal: NDArray[np.bool_], out: NDArray[np.float32]) -> None:
     for i in range(len(legal)):
-        count = 0
-        for a in range(legal.shape[1]):
-            count += legal[i, a]
-        share = np.float32(1.0 / max(count, 1))
-        for a in range(legal.shape[1]):
-            out[i, a] = share * legal[i, a]
+        spread(legal[i], out[i])
 
 
 def masked_softmax(logits: NDArray[np.float32], legal: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -85,19 +91,39 @@ def uniform(game: Game) -> Evaluator:
     return evaluate
 
 
-def rollouts(game: Game, seed: int, per_state: int = 1, *, playout: Playout | None = None) -> Evaluator:
-    """Uniform priors; value: the mean result of `per_state` playouts, uniformly random ones unless `playout` is given."""
-    rng, playout = np.random.default_rng(seed), playout or game.rollout
+class Rollouts:
+    """Uniform priors; value: the mean result of `per_state` playouts, uniformly random ones unless `playout` is given.
 
-    def evaluate(states: States) -> Evaluation:
-        repeated = np.repeat(states, per_state) if per_state > 1 else states
-        seeds = rng.integers(2**63, size=len(repeated), dtype=np.uint64)
-        results = playout(repeated, seeds)
-        if per_state > 1:
-            results = results.reshape(len(states), per_state).mean(axis=1, dtype=np.float32)
-        return Evaluation(uniform_priors(game.legal(states)), results)
+    A search gives the seeds itself, of a stream of each slot's own, so that its trees are the same in whatever order they grow.
+    """
 
-    return evaluate
+    def __init__(self, game: Game, seed: int, per_state: int = 1, *, playout: Playout | None = None) -> None:
+        self.game, self.per_state, self.playout = game, per_state, playout
+        self._rng = np.random.default_rng(seed)
+
+    def __call__(self, states: States) -> Evaluation:
+        return self.seeded(states, self.draw(len(states) * self.per_state))
+
+    def plain(self, game: Game) -> bool:
+        """Whether a value is the result of one uniformly random playout of `game`."""
+        return self.per_state == 1 and self.playout is None and self.game == game
+
+    def draw(self, n: int) -> NDArray[np.uint64]:
+        """[n] seeds, of playouts or of streams of them."""
+        return self._rng.integers(2**63, size=n, dtype=np.uint64)
+
+    def seeded(self, states: States, seeds: NDArray[np.uint64]) -> Evaluation:
+        """The same, by `seeds` [B * per_state], those of a state side by side."""
+        repeated = np.repeat(states, self.per_state) if self.per_state > 1 else states
+        results = (self.playout or self.game.rollout)(repeated, seeds)
+        if self.per_state > 1:
+            results = results.reshape(len(states), self.per_state).mean(axis=1, dtype=np.float32)
+        return Evaluation(uniform_priors(self.game.legal(states)), results)
+
+
+def rollouts(game: Game, seed: int, per_state: int = 1, *, playout: Playout | None = None) -> Rollouts:
+    """The evaluator of that name."""
+    return Rollouts(game, seed, per_state, playout=playout)
 
 
 def heuristic(game: Game) -> Evaluator:

@@ -131,8 +131,8 @@ class SearchPlayer:
     ) -> Search:
         """The finished search of one position, in slot 0, for its moves, values and best line.
 
-        It ends early once `stop`, which is asked after every step, says so (PUCT judges by what there is; Gumbel's halving
-        is cut short).
+        It ends early once `stop`, which is asked after every step (`Search.proceed`), says so (PUCT judges by what there is;
+        Gumbel's halving is cut short).
         """
         for search in self.steps(state, rng):
             if stop():
@@ -157,7 +157,7 @@ class SearchPlayer:
 
     def _steps(self, search: Search, rng: np.random.Generator) -> Iterator[Search]:
         per_game = min(self.leaves, max(1, self.simulations // 16))
-        while search.step(self.evaluate, rng, per_game=per_game):
+        while search.proceed(self.evaluate, rng, per_game=per_game):
             yield search
         yield search
 

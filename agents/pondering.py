@@ -21,7 +21,7 @@ def ponder(player: SearchPlayer, state: np.void, rng: np.random.Generator, stop:
     search = player.search(state, rng, stop=stop)
     if player.settings.rule == "puct":
         search.advance(0, state, search.capacity)
-        while not stop() and search.step(player.evaluate, rng, per_game=player.leaves):
+        while not stop() and search.proceed(player.evaluate, rng, per_game=player.leaves):
             pass
         return
     player.ahead.clear()

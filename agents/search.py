@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from agents import tree as kernels
-from agents.evaluators import Evaluator
+from agents.evaluators import Evaluation, Evaluator, Rollouts
+from agents.fused import draw_seeds, fused_search
 from agents.section import Section
 from envs import Game, States
+from envs.compiled import CompiledGame
 
 SMALL_PRIOR = 0.01  # KataGo's
+SLICE, LONG_SLICE = (
+    64,
+    256,
+)  # simulations of a slot in one call, where one call makes many: 10, 40 ms at most (Go 19x19)
 
 
 class SearchSettings(Section):
@@ -105,6 +111,7 @@ class Search:
     def __init__(self, game: Game, settings: SearchSettings, *, slots: int, capacity: int) -> None:
         plan = capacity if settings.rule == "gumbel" else 1
         self.game = game
+        self._rules = game if isinstance(game, CompiledGame) else None
         self.settings = settings
         self.rule = settings.constants()
         self.tree = kernels.new_tree(slots, capacity, game.num_actions, plan)
@@ -114,6 +121,7 @@ class Search:
         self._noisy = np.zeros(slots, np.bool_)
         self._kept = np.zeros(capacity, np.int32)
         self._edges = np.zeros((0, 3), np.int64)
+        self._streams: NDArray[np.uint64] | None = None  # [B] counters, of each slot's playouts
 
     @property
     def capacity(self) -> int:
@@ -190,11 +198,12 @@ class Search:
         terminal, legal = self.game.terminal(states), self.game.legal(states)
         going_on = np.flatnonzero(~terminal)
         if len(going_on) == count:
-            priors, values = evaluate(states)
+            priors, values = self._evaluated(evaluate, states, games)
         else:
             values, priors = self.game.returns(states), np.zeros(legal.shape, np.float32)
             if len(going_on):
-                priors[going_on], values[going_on] = evaluate(leaves.take(going_on).view(self.game.dtype))
+                some = leaves.take(going_on).view(self.game.dtype)
+                priors[going_on], values[going_on] = self._evaluated(evaluate, some, games[going_on])
         places = games * capacity + self.tree.size[games]
         if per_game > 1:
             places += _rank_in_group(games)
@@ -205,9 +214,33 @@ class Search:
             self._prepare_roots(games[roots], legal[roots], rng)
         return int(count)
 
+    def proceed(
+        self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1, simulations: int = SLICE
+    ) -> bool:
+        """A step; or, of rollouts one at a time by rules in kernels, up to `simulations` steps in one call. The same trees.
+
+        Returns whether there was anything left to do.
+        """
+        rules = self._rules
+        if rules is None or not isinstance(evaluate, Rollouts) or not evaluate.plain(self.game):
+            return self.step(evaluate, rng, per_game=per_game) > 0
+        if per_game > 1 or self._noise_is_due():
+            return self.step(evaluate, rng, per_game=per_game) > 0
+        slots = np.flatnonzero((self.tree.budget > 0) & ~self.finished())
+        streams = self._playout_streams(evaluate)
+        fused_search(rules.state_kernels)(
+            self.tree, self.rule, self.states, streams, slots, simulations, rules.workspace()
+        )
+        return len(slots) > 0
+
+    def _noise_is_due(self) -> bool:
+        """Whether `_prepare_roots` has work to do at a root that is not evaluated yet."""
+        roots = (self.tree.budget > 0) & (self.tree.size == 0)
+        return bool((roots & (self._noisy | (self.settings.rule == "gumbel"))).any())
+
     def run(self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1) -> None:
-        """Step until every slot is finished."""
-        while self.step(evaluate, rng, per_game=per_game):
+        """Proceed until every slot is finished."""
+        while self.proceed(evaluate, rng, per_game=per_game, simulations=LONG_SLICE):
             pass
 
     def finished(self) -> NDArray[np.bool_]:
@@ -259,6 +292,19 @@ class Search:
                 break
             action = int(self.tree.edge["visits"][slot, node].argmax())
         return line
+
+    def _evaluated(self, evaluate: Evaluator, states: States, slots: NDArray[np.int64]) -> Evaluation:
+        """What the evaluator says of `states`, leaves of `slots`."""
+        if not isinstance(evaluate, Rollouts):
+            return evaluate(states)
+        seeds = np.empty(len(states) * evaluate.per_state, np.uint64)
+        draw_seeds(self._playout_streams(evaluate), np.repeat(slots, evaluate.per_state), seeds)
+        return evaluate.seeded(states, seeds)
+
+    def _playout_streams(self, evaluate: Rollouts) -> NDArray[np.uint64]:
+        if self._streams is None:
+            self._streams = evaluate.draw(len(self.states))
+        return self._streams
 
     def _prepare_roots(self, roots: NDArray[np.int64], legal: NDArray[np.bool_], rng: np.random.Generator) -> None:
         """Noise for the roots just evaluated, and Gumbel's plan."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from envs.jit import kernel
 
 UNEXPANDED, ILLEGAL, PENDING = -1, -2, -3  # `child` entries that are no node; PENDING awaits its evaluation
+NOWHERE = -2  # in place of a leaf's parent: there is no leaf
 OUT_OF_BOUNDS = -2  # below every proven bound
 PUCT, GUMBEL = 0, 1
 TINY = 1e-9  # added to priors before the logarithm
@@ -354,68 +355,80 @@ def _searching(tree, b, under_way):
 
 
 @kernel
-def select(tree, rule, per_game, games, nodes, actions):
-    """Write up to `per_game` edges a game that await a node; returns how many. Edge (b, -1, -1) asks for the root itself.
+def find_leaf(tree, rule, b, under_way, tried, terms):
+    """(node, action) of an edge of game b that awaits a node, `under_way` others of which do already; (-1, -1) asks for the
+    root itself, node is NOWHERE where no simulation may start. `tried` [A] i4 and `terms` [A] f8 are overwritten.
 
     Simulations that end in a solved node need no evaluation: they are backed up here and the next one begins.
     """
+    if tree.size[b] == 0:
+        return (-1, -1) if tree.budget[b] > 0 and under_way == 0 else (NOWHERE, NOWHERE)
+    while _searching(tree, b, under_way):
+        node, a = _descend(tree, b, tree.done[b] + under_way, rule, tried, terms)
+        edge = tree.edge[b, node, a]
+        if edge["child"] >= 0:
+            _backup(tree, b, edge["child"], np.float64(tree.node[b, edge["child"]]["lower"]))
+        elif edge["child"] == PENDING:
+            _recall(tree, b, node, a)  # another simulation under way waits there: end the round
+            break
+        else:
+            edge["child"] = PENDING
+            return node, a
+    return NOWHERE, NOWHERE
+
+
+@kernel
+def select(tree, rule, per_game, games, nodes, actions):
+    """`find_leaf` up to `per_game` times a game; returns how many it found."""
     count = 0
     tried, terms = np.empty(tree.edge.shape[2], np.int32), np.empty(tree.edge.shape[2], np.float64)
     for b in range(len(tree.size)):
-        if tree.budget[b] == 0:
-            continue
-        if tree.size[b] == 0:
-            games[count], nodes[count], actions[count] = b, -1, -1
-            count += 1
-            continue
-        under_way = 0
-        while under_way < per_game and _searching(tree, b, under_way):
-            node, a = _descend(tree, b, tree.done[b] + under_way, rule, tried, terms)
-            edge = tree.edge[b, node, a]
-            if edge["child"] >= 0:
-                _backup(tree, b, edge["child"], np.float64(tree.node[b, edge["child"]]["lower"]))
-            elif edge["child"] == PENDING:
-                _recall(tree, b, node, a)  # another simulation under way waits there: end the round
+        for under_way in range(per_game):
+            node, a = find_leaf(tree, rule, b, under_way, tried, terms)
+            if node == NOWHERE:
                 break
-            else:
-                edge["child"] = PENDING
-                games[count], nodes[count], actions[count] = b, node, a
-                count += 1
-                under_way += 1
+            games[count], nodes[count], actions[count] = b, node, a
+            count += 1
     return count
 
 
 @kernel
-def expand(tree, games, nodes, actions, priors, values, legal, terminal):
-    """Make a node of every edge that `select` wrote and back its value up.
+def grow(tree, b, above, action, priors, value, legal, terminal):
+    """Make a node of the edge that `find_leaf` found, or of the root, and back its value up.
 
-    priors [L, A] f4, values [L] f4 for the side to move in the leaf, legal [L, A] bool, terminal [L] bool; a terminal
-    leaf's value is its exact result and solves it.
+    priors [A] f4, value f8 for the side to move in the leaf, legal [A] bool; a terminal leaf's value is its exact result and
+    solves it.
     """
+    number = tree.size[b]
+    tree.size[b] += 1
+    node, edges = tree.node[b, number], tree.edge[b, number]
+    node["total"] = node["value"] = value
+    node["tried"] = 0.0
+    node["visits"], node["flying"] = 0, 0
+    node["parent"], node["action"] = above, action
+    node["lower"], node["upper"] = -1, 1
+    for a in range(len(edges)):
+        edge = edges[a]
+        edge["total"] = 0.0
+        edge["visits"], edge["flying"] = 0, 0
+        edge["prior"] = priors[a]
+        edge["child"] = UNEXPANDED if legal[a] else ILLEGAL
+        edge["lower"], edge["upper"] = (-1, 1) if legal[a] else (OUT_OF_BOUNDS, OUT_OF_BOUNDS)
+    if above >= 0:
+        tree.edge[b, above, action]["child"] = number
+    if terminal:
+        result = np.int64(np.rint(value))
+        _prove(tree, b, number, result, result)
+    if above >= 0:
+        _backup(tree, b, number, value)
+
+
+@kernel
+def expand(tree, games, nodes, actions, priors, values, legal, terminal):
+    """`grow` every edge that `select` wrote: priors [L, A] f4, values [L] f4, legal [L, A] bool, terminal [L] bool."""
     for i in range(len(games)):
-        b, above, action = games[i], nodes[i], actions[i]
-        number = tree.size[b]
-        tree.size[b] += 1
-        node, edges = tree.node[b, number], tree.edge[b, number]
-        node["total"] = node["value"] = values[i]
-        node["tried"] = 0.0
-        node["visits"], node["flying"] = 0, 0
-        node["parent"], node["action"] = above, action
-        node["lower"], node["upper"] = -1, 1
-        for a in range(len(edges)):
-            edge = edges[a]
-            edge["total"] = 0.0
-            edge["visits"], edge["flying"] = 0, 0
-            edge["prior"] = priors[i, a]
-            edge["child"] = UNEXPANDED if legal[i, a] else ILLEGAL
-            edge["lower"], edge["upper"] = (-1, 1) if legal[i, a] else (OUT_OF_BOUNDS, OUT_OF_BOUNDS)
-        if above >= 0:
-            tree.edge[b, above, action]["child"] = number
-        if terminal[i]:
-            result = np.int64(np.rint(values[i]))
-            _prove(tree, b, number, result, result)
-        if above >= 0:
-            _backup(tree, b, number, np.float64(values[i]))
+        value = np.float64(values[i])
+        grow(tree, games[i], nodes[i], actions[i], priors[i], value, legal[i], terminal[i])
 
 
 @kernel

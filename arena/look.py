@@ -99,7 +99,7 @@ def deepening(
     while True:
         until = time.monotonic() + interval
         while True:
-            if search.step(player.evaluate, rng, per_game=player.leaves) == 0:
+            if not search.proceed(player.evaluate, rng, per_game=player.leaves):
                 time.sleep(0.01)
             if time.monotonic() > until or stop():
                 break

@@ -375,8 +375,8 @@ def test_an_analysed_move_is_played() -> None:
 
 
 def test_reports_come_while_a_move_is_searched_for() -> None:
-    engine, out = Engine(Go(5), "mcts:300", seed=0, now=Time()), io.StringIO()
-    serve(engine, io.StringIO("lz-genmove_analyze b 50\nfinal_status_list alive\n"), out)
+    engine, out = Engine(Go(5), "mcts:2000", seed=0, now=Time()), io.StringIO()
+    serve(engine, io.StringIO("lz-genmove_analyze b 5\nfinal_status_list alive\n"), out)
     (head, *reports, move), board = (answer.split("\n") for answer in out.getvalue().removesuffix("\n\n").split("\n\n"))
     assert head == "="
     visits = [sum(map(int, re.findall(r"visits (\d+)", report))) for report in reports]

@@ -17,10 +17,19 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["tictactoe", "connect_four", "go3", "go5", "hex4", "breakthrough:width=3,height=4", "othello4", "mnk:m=4,n=3,k=3"],
-)
+GAMES = [
+    "tictactoe",
+    "connect_four",
+    "go3",
+    "go5",
+    "hex4",
+    "breakthrough:width=3,height=4",
+    "othello4",
+    "mnk:m=4,n=3,k=3",
+]
+
+
+@pytest.mark.parametrize("name", GAMES)
 def test_random_play_and_rollouts(name: str) -> None:
     game, rng = envs.make(name), np.random.default_rng(0)
     states = game.reset(4)
@@ -29,6 +38,19 @@ def test_random_play_and_rollouts(name: str) -> None:
         states = game.step(states, envs.random_actions(game.legal(states), rng))
     assert game.terminal(states).all()
     assert set(game.rollout(game.reset(4), np.arange(4, dtype=np.uint64)).tolist()) <= {-1.0, 0.0, 1.0}
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_searches_in_one_kernel(name: str) -> None:
+    game = envs.make(name)
+    trees = [Search(game, SearchSettings(rule="puct"), slots=2, capacity=21) for _ in range(2)]
+    for search in trees:
+        search.begin(np.arange(2), game.reset(2), 20)
+    trees[0].run(rollouts(game, 0), np.random.default_rng(0))
+    evaluate, rng = rollouts(game, 0), np.random.default_rng(0)
+    while trees[1].step(evaluate, rng):
+        pass
+    assert trees[0].tree.edge.tobytes() == trees[1].tree.edge.tobytes()
 
 
 @pytest.mark.parametrize("rule", ["puct", "gumbel"])

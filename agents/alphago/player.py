@@ -28,7 +28,8 @@ SIMULATIONS = 200  # a move where nobody says how many
 
 def load_parts(game: Game, folder: Path, runtime: RuntimeSettings, *, seed: int = 0, batch: int = 1) -> Parts:
     """The parts in `folder`, the `agents` of an AlphaGo run. ValueError where one is missing or for another game."""
-    rollout, tree = rollouts(game, seed), uniform(game)
+    rollout: Evaluator = rollouts(game, seed)
+    tree = uniform(game)
     if isinstance(game, Go):
         weights, _ = load_weights(rollout_policy(folder.parent))
         rollout, tree = policy_rollouts(game, weights, seed), policy_priors(game, weights)

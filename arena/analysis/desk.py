@@ -77,7 +77,7 @@ class Desk:
         """Some simulations for every task."""
         busy = len(self.tasks) - self.free
         if busy:
-            self._search.step(self.player.evaluate, rng, per_game=max(1, self.player.leaves // busy))
+            self._search.proceed(self.player.evaluate, rng, per_game=max(1, self.player.leaves // busy))
         for slot, task in enumerate(self.tasks):
             if task is not None and not len(task.policy) and self._search.tree.size[slot]:
                 self._root_is_known(slot, task)

@@ -1,0 +1,72 @@
+"""Whole rollout searches in one kernel, for games whose rules are kernels.
+
+Step by step (`Search.step`), each simulation of a batch is a dozen calls from Python, and a tree is out of the core's cache
+when its turn comes again. Here one slot is searched after the other: the tree's own kernels, the rules and the playout in
+one loop, of which `envs.jit.specialised` makes a kernel a game. The trees are the same, node for node.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.evaluators import spread
+from agents.tree import NOWHERE, Rule, Tree, find_leaf, grow
+from envs import States
+from envs.compiled import StateKernels, has_status, status_result
+from envs.jit import kernel, specialised
+from envs.rng import GOLDEN, mix
+
+
+@kernel
+def draw_seeds(streams, slots, out):
+    """Fill `out` with the next seed of each of `slots`, in this order; `streams` [B] are counters of `envs.rng`."""
+    for i in range(len(slots)):
+        streams[slots[i]] += GOLDEN
+        out[i] = mix(streams[slots[i]])
+
+
+def play(g, action, board):
+    """In `_search`: the game's, as are the other four."""
+
+
+mark_legal = playout = play
+ended, result = has_status, status_result
+
+
+def _search(tree, rule, states, streams, slots, most, board):
+    """At most `most` simulations that make a node, in each of `slots`."""
+    actions = tree.edge.shape[2]
+    legal, priors = np.empty(actions, np.bool_), np.empty(actions, np.float32)
+    tried, terms = np.empty(actions, np.int32), np.empty(actions, np.float64)
+    for b in slots:
+        for _ in range(most):
+            node, action = find_leaf(tree, rule, b, 0, tried, terms)
+            if node == NOWHERE:
+                break
+            number = tree.size[b]
+            g = states[b, number]
+            if node >= 0:
+                states[b, number] = states[b, node]
+                play(g, action, board)
+            mark_legal(g, board, legal)
+            spread(legal, priors)
+            terminal = ended(g, board)
+            if terminal:
+                value = np.float64(result(g, board))
+            else:
+                streams[b] += GOLDEN
+                value = np.float64(playout(g, mix(streams[b]), board))
+            grow(tree, b, node, action, priors, value, legal, terminal)
+
+
+FusedSearch = Callable[[Tree, Rule, States, NDArray[np.uint64], NDArray[np.integer], int, tuple[object, ...]], None]
+
+
+@functools.cache
+def fused_search(rules: StateKernels) -> FusedSearch:
+    """The kernel of the game with these rules."""
+    return specialised(_search, f"search_{rules.name}", **rules._asdict())
