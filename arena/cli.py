@@ -209,11 +209,16 @@ def rate(
 ) -> None:
     """Print a rating list: of a run, of a ledger, or of PLAYERS in a round robin."""
     from arena import standings, tables
+    from arena.folders import config_of
 
     if Path(what).is_dir():
         tables.run_ratings(Path(what))
     elif Path(what).is_file():
         standings.show_ledger(Path(what), anchor=anchor, markdown=markdown)
+    elif Path(what).suffix == ".sqlite":
+        raise ValueError(f"there is no ledger {what}: `arena tournament GAME --ledger {what}` makes one")
+    elif Path(what.partition(":")[0]).parent != Path():
+        config_of(Path(what))  # no game has such a name
     else:
         shared = ("round-robin", 0, openings, plies, seed, 100, None)
         for settings in standings.tournaments(what, players or [], shared):

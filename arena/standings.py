@@ -72,12 +72,17 @@ def play_and_show(
 
 
 def show_ledger(path: Path, *, anchor: str, markdown: bool = False) -> None:
-    """Print a rating list of every game that the ledger in `path` has games of."""
+    """Print a rating list of every game that the ledger in `path` has games of. ValueError where it is no ledger."""
+    with path.open("rb") as file:
+        if file.read(16) != b"SQLite format 3\0":  # opened as a ledger, an empty file would become one
+            raise ValueError(
+                f"{path} is no ledger: `arena rate` takes a run's folder, a ledger such as {DEFAULT}, or a game and its players"
+            )
     console = Console(emoji=False)
     with Ledger(path) as ledger:
         rules = ledger.rules()
         if not rules:
-            raise ValueError(f"{path} has no games yet")
+            raise ValueError(f"{path} has no games yet: `arena tournament GAME --ledger {path}` plays some")
         for game, version in rules:
             results, copies = ledger.results(game, version)
             title = game if len({v for g, v in rules if g == game}) == 1 else f"{game}, rules of version {version}"

@@ -13,8 +13,11 @@ from agents.files import find_agent, load_agent
 from agents.levels import levels, measured
 from agents.players import has_champion
 from arena import checkpoint, rating
+from arena.alphago import table as alphago
+from arena.alphago.settings import AlphaGoConfig
 from arena.config import Config
-from arena.settings import load
+from arena.folders import config_of
+from arena.settings import kind, load
 from arena.standings import rating_table
 from envs import Game
 from envs.go import Go
@@ -30,14 +33,24 @@ OTHERS = {  # what a game can be besides its default
 
 
 def run_ratings(folder: Path) -> None:
-    """Print the rating list of the run in `folder`."""
-    config = load(Config, folder / "config.yaml", [])
+    """Print the rating list of the run in `folder`, of AlphaGo's stages that of its table."""
+    path, console = config_of(folder), Console(emoji=False)
+    if kind(path) == "alphago":
+        meetings = alphago.load(folder / "table")
+        if not meetings:
+            raise ValueError(
+                f"no players have met at the table of {folder} yet, its last stage: `arena report {folder}` shows the rest"
+            )
+        console.print(rating_table(alphago.estimate(meetings), load(AlphaGoConfig, path).name))
+        return
+    config = load(Config, path)
     found, problems = checkpoint.newest(folder)
-    console = Console(emoji=False)
     for problem in problems:
         console.print(problem)
     if found is None or not found.state["results"]:
-        raise ValueError(f"{folder} has rated no agent yet")
+        raise ValueError(
+            f"{folder} has rated no agent yet: it does after every {config.rating.every} iterations (rating.every)"
+        )
     results = [rating.Result(*r) for r in found.state["results"]]
     console.print(rating_table(rating.estimate(results, anchors=dict(config.rating.anchors)), config.name))
 

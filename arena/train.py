@@ -18,6 +18,7 @@ from arena.alphago.settings import AlphaGoConfig
 from arena.alphago.settings import smoke as shrink_alphago
 from arena.config import Config
 from arena.config import smoke as shrink
+from arena.folders import config_of
 from arena.progress import Display
 from arena.run import Run
 from arena.settings import find_config, kind, load
@@ -49,9 +50,7 @@ def _folder_name(name: str) -> str:
 
 def resume(folder: Path, overrides: Sequence[str]) -> None:
     """Continue the run in `folder`; `overrides` may change it, `iterations=200` to make it longer."""
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise ValueError(f"{folder} is no run: it has no config.yaml")
+    path = config_of(folder)
     config = load(AlphaGoConfig, path, overrides) if kind(path) == "alphago" else load(Config, path, overrides)
     _go(config, folder, fresh=False)
 

@@ -48,6 +48,12 @@ def test_help_imports_nothing_heavy() -> None:
         (["analyze", "connect_four", "9"], "move 1: '9' is not a column"),
         (["match", "random", "greedy"], "name the game"),
         (["rate", "nogame"], "there is no game"),
+        (["rate", "runs/nowhere"], "runs/nowhere is no run, it does not exist"),
+        (
+            ["rate", "none.sqlite"],
+            "there is no ledger none.sqlite: `arena tournament GAME --ledger none.sqlite` makes one",
+        ),
+        (["report", "nowhere"], "nowhere is no run, it does not exist"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(arguments: list[str], message: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,9 +16,14 @@ import pytest
 import arena.train as training
 import envs
 from arena.alphago import table
+from arena.config import Config
+from arena.ledger import Ledger
 from arena.report.chart import Level, Series, line_chart
 from arena.report.games import SampleGame, for_viewer
 from arena.report.page import write
+from arena.settings import dump, find_config, load
+from arena.standings import show_ledger
+from arena.tables import run_ratings
 
 CHROMIUM = shutil.which("chromium")
 
@@ -109,12 +115,54 @@ def test_charts_leave_out_what_is_not_finite_and_name_their_points() -> None:
     assert ">60%</text>" in level, "the axis reaches it"
 
 
-def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [write, run_ratings])
+def test_what_is_no_run_is_refused_with_what_to_name_instead(command: Callable[[Path], object], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no run: name the folder"):
-        write(tmp_path)
-    (tmp_path / "config.yaml").write_text("name: a\ngame: go5\n")
-    with pytest.raises(ValueError, match="has logged nothing yet"):
-        write(tmp_path)
+        command(tmp_path)
+    run = tmp_path / "connect_four"
+    (run / "wandb").mkdir(parents=True)
+    (run / "config.yaml").write_text(dump(load(Config, find_config("connect_four"))))
+    with pytest.raises(ValueError, match=r"has logged nothing yet: wait|has rated no agent yet: it does after every"):
+        command(run)
+    with pytest.raises(ValueError, match=rf"is no run but holds some: name one of them, such as {run}"):
+        command(tmp_path)
+    with pytest.raises(ValueError, match=rf"is no run but a part of one: name {run}"):
+        command(run / "wandb")
+    with pytest.raises(ValueError, match=rf"does not exist: did you mean {run}\?"):
+        command(tmp_path / "conect_four")
+    Ledger(tmp_path / "ledger.sqlite").close()
+    with pytest.raises(ValueError, match=r"is no run but a file: .* `arena rate .*ledger.sqlite` rates"):
+        command(tmp_path / "ledger.sqlite")
+
+
+def test_a_report_goes_where_it_can(run: Path, tmp_path: Path) -> None:
+    assert write(run, tmp_path) == tmp_path / "report.html"
+    with pytest.raises(ValueError, match=r"there is no folder .*nowhere: make it, or name another place with --out"):
+        write(run, tmp_path / "nowhere" / "page.html")
+
+
+def test_what_is_no_ledger_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "games.txt"
+    for content in (b"", b"hello"):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"is no ledger: `arena rate` takes a run's folder, a ledger"):
+            show_ledger(file, anchor="random")
+        assert file.read_bytes() == content
+    Ledger(tmp_path / "new.sqlite").close()
+    with pytest.raises(ValueError, match="has no games yet: `arena tournament GAME"):
+        show_ledger(tmp_path / "new.sqlite", anchor="random")
+
+
+def test_the_ratings_of_alphago_are_its_table_s(
+    pipeline: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_ratings(pipeline)
+    shown = capsys.readouterr().out
+    assert "Ratings: alphago_9x9-smoke" in shown
+    assert "supervised policy" in shown
+    (tmp_path / "config.yaml").write_text((pipeline / "config.yaml").read_text())
+    with pytest.raises(ValueError, match="no players have met at the table"):
+        run_ratings(tmp_path)
 
 
 def last(pipeline: Path, stage: str, key: str) -> float:

@@ -11,6 +11,7 @@ import envs
 from arena import rating
 from arena.alphago import spent, store, table
 from arena.alphago.settings import AlphaGoConfig
+from arena.folders import config_of
 from arena.footprint import Footprint
 from arena.report.chart import Level, Series, line_chart, number
 from arena.report.games import for_viewer, load
@@ -145,7 +146,7 @@ def page(run: Path) -> str:
         section("Sample games", VIEWER if shown else ""),
     ]
     about = f"{game.name} · AlphaGo as of 2016, stage by stage · {done} of {len(stages)} stages done"
-    return document(found.config.name, about, sections, shown, (run / "config.yaml").read_text())
+    return document(found.config.name, about, sections, shown, config_of(run).read_text())
 
 
 def _find(run: Path) -> Found:
@@ -154,7 +155,7 @@ def _find(run: Path) -> Found:
     meetings = table.load(run / "table")
     return Found(
         run,
-        load_settings(AlphaGoConfig, run / "config.yaml"),
+        load_settings(AlphaGoConfig, config_of(run)),
         {stage: read_rows(run / stage) for stage in stages},
         {part: json.loads((run / part / store.SUMMARY).read_bytes()) for part in parts if store.is_whole(run / part)},
         table.rows(meetings) if meetings else [],

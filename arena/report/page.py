@@ -10,6 +10,7 @@ import yaml
 
 import envs
 from agents.files import write_atomically
+from arena.folders import config_of
 from arena.report import alphago
 from arena.report.chart import Series, line_chart, number
 from arena.report.games import for_viewer, load
@@ -30,15 +31,19 @@ from arena.settings import kind
 from arena.tracking import read_rows
 
 FILE = "report.html"
-CONFIG = "config.yaml"
 
 
 def write(run: Path, out: Path | None = None) -> Path:
-    """Write the page of the run in the folder `run`; where it is. ValueError where there is no run, or nothing logged yet."""
-    if not (run / CONFIG).exists():
-        raise ValueError(f"{run} is no run: name the folder that `arena train` made, such as runs/connect_four")
-    content = alphago.page(run) if kind(run / CONFIG) == "alphago" else page(run, read(run))
+    """Write the page of the run in the folder `run` to the file or into the folder `out`; where it is.
+
+    ValueError where there is no run, nothing logged yet, or no such place.
+    """
+    config = config_of(run)
     path = out or run / FILE
+    path = path / FILE if path.is_dir() else path
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent}: make it, or name another place with --out")
+    content = alphago.page(run) if kind(config) == "alphago" else page(run, read(run))
     write_atomically(path, content.encode())
     return path
 
@@ -53,7 +58,7 @@ def read(run: Path) -> list[Row]:
 
 def page(run: Path, rows: Sequence[Row]) -> str:
     """The page of self-play as HTML."""
-    config = (run / CONFIG).read_text()
+    config = config_of(run).read_text()
     settings = yaml.safe_load(config)
     game, network = envs.make(settings["game"]), settings["network"]
     shown = [for_viewer(game, agent, played) for agent, games in load(run).items() for played in games]
