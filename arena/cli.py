@@ -99,6 +99,7 @@ def play(
     review: Annotated[
         Path | None, typer.Option(metavar="FILE", help="step through the first game of a record, its mistakes marked")
     ] = None,
+    resign: Resign = None,
     ponder: Annotated[bool, typer.Option("--ponder", help="an opponent that searches thinks on your time too")] = False,
     light: Annotated[bool, typer.Option("--light", help="begin with dark letters on light (t changes it)")] = False,
     seed: Seed = 0,
@@ -115,6 +116,7 @@ def play(
         control=parse(time) if time else None,
         record=review or load,
         review=review is not None,
+        resign=resign,
         ponder=ponder,
         dark=not light,
     )

@@ -166,7 +166,7 @@ def play(
     """
     rng = np.random.default_rng(seed or None)
     options = options or Options()
-    table = sit(game, watch or seat_names(opponent, side, rng), rng, Clocks(options.control))
+    table = sit(game, watch or seat_names(opponent, side, rng), rng, Clocks(options.control), options.resign)
     session = Session(table, opponent, rng, console)
     if options.record:
         session.load(options.record)

@@ -12,7 +12,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.players import Loss, LossReason, Player, SearchPlayer, has_champion, looker, make_player, move_in_time
+from agents.players import (
+    Loss,
+    LossReason,
+    Player,
+    Resigning,
+    SearchPlayer,
+    has_champion,
+    looker,
+    make_player,
+    move_in_time,
+    resigning,
+    unless_lost,
+)
 from arena.clock import Clocks, TimeControl
 from arena.look import View, report, searcher
 from envs import Game, States, records
@@ -33,6 +45,7 @@ class Options(NamedTuple):
     control: TimeControl | None = None  # None: the clocks only count
     record: Path | None = None  # a game to go on with
     review: bool = False  # it is looked at instead
+    resign: float | None = None  # agents give up what is worth less to them than minus this; None: nothing
     ponder: bool = False  # an agent that searches thinks on a person's time too
     dark: bool = True
     pause: float = 0.7  # seconds that a move takes at least where agents play each other
@@ -287,13 +300,36 @@ def seat_names(opponent: str, side: str, rng: np.random.Generator) -> tuple[str,
     return (PERSON, opponent) if (drawn if side == "random" else side) == "first" else (opponent, PERSON)
 
 
-def sit(game: Game, names: tuple[str, str], rng: np.random.Generator, clock: Clocks | None = None) -> Table:
-    """A table with these players, PERSON for people. ValueError for an unknown player."""
+def sit(
+    game: Game,
+    names: tuple[str, str],
+    rng: np.random.Generator,
+    clock: Clocks | None = None,
+    resign: float | None = None,
+) -> Table:
+    """A table with these players, PERSON for people; `resign` as in `Options`.
+
+    ValueError for an unknown player, and where there is to be resigned by one that does not search, or by nobody.
+    """
+    if resign is not None and names == (PERSON, PERSON):
+        raise ValueError("--resign is for agents, and there is none at this table: people resign when they want to")
     made: dict[str, Player | None] = {PERSON: None}
     for name in names:
         if name not in made:
-            made[name] = make_player(game, name, seed=int(rng.integers(2**32)))
+            made[name] = player = make_player(game, name, seed=int(rng.integers(2**32)))
+            if resign is not None and not gives_up(player, resign):
+                raise ValueError(
+                    f"{name} cannot resign: --resign is for players that search, such as mcts:1000, champion or an agent file"
+                )
     return Table(game, (Seat(names[0], made[names[0]]), Seat(names[1], made[names[1]])), clock)
+
+
+def gives_up(player: Player, resign: float) -> bool:
+    """Tell `player` to give up what it takes for lost (`agents.players.resigning`); False where it has no opinion."""
+    if not isinstance(player, Resigning):
+        return False
+    resigning(player, resign)
+    return True
 
 
 def choose(
@@ -306,14 +342,19 @@ def choose(
     """
     if isinstance(player, SearchPlayer):
         seen = report(player.search(state[0], rng, stop=stop))
-        return Thought(seen.candidates[0].action, seen)
+        best = seen.candidates[0]
+        unless_lost(np.array([best.action]), np.array([best.value]), player.resign)
+        return Thought(best.action, seen)
     return Thought(move_in_time(player, state[0], rng, stop), None)
 
 
 def hint_player(game: Game, seats: tuple[Seat, Seat], seed: int) -> SearchPlayer:
-    """Who looks at a position for people: a player at the table that searches, else the champion, else a rollout search."""
-    for _, player in seats:
-        if player is not None and (found := looker(player)):
+    """Who looks at a position for people: a player at the table that searches, else the champion, else a rollout search.
+
+    A level, or a clumsy player, is weak on purpose: what it would do is no advice.
+    """
+    for name, player in seats:
+        if player is not None and not name.startswith(("level:", "clumsy:")) and (found := looker(player)):
             return found
     return searcher(game, "champion" if has_champion(game) else "mcts:1000", seed)
 

@@ -211,6 +211,41 @@ def test_a_program_that_resigns_has_lost_and_the_record_says_so(
     assert "RE[B+Resign]" in path.read_text()
 
 
+def test_an_opponent_that_searches_gives_up_what_is_lost_if_asked_to() -> None:
+    """X answers the corner in the middle; its second corner's two threats are lost for O."""
+    typed = iter(["a1", "c3", "a3", "moves"])
+    out = io.StringIO()
+
+    def read(prompt: str) -> str:
+        try:
+            return next(typed)
+        except StopIteration:
+            raise EOFError from None
+
+    console = Console(file=out, width=80)
+    game = envs.make("tictactoe")
+    play(game, "mcts:200", side="first", seed=1, console=console, read=read, options=Options(resign=0.0))
+    assert "mcts:200 resigned after" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("opponent", "side", "message"),
+    [("random", "first", "random cannot resign: --resign is for players that search"), ("human", "both", "for agents")],
+)
+def test_who_does_not_search_cannot_be_asked_to_resign(opponent: str, side: str, message: str) -> None:
+    console = Console(file=io.StringIO())
+    with pytest.raises(ValueError, match=message):
+        play(
+            envs.make("tictactoe"),
+            opponent,
+            side=side,
+            seed=1,
+            console=console,
+            read=input,
+            options=Options(resign=0.8),
+        )
+
+
 @pytest.mark.parametrize("command", ["help", "swap", "resign"])
 def test_every_command_answers(command: str) -> None:
     assert session("go5", "random", [command]).count("\n") > 8

@@ -19,7 +19,7 @@ import envs
 from agents import players
 from arena import cli
 from arena.clock import Clocks, parse
-from arena.table import PERSON, Options, Table, choose, seat_names
+from arena.table import PERSON, Options, Table, choose, hint_player, seat_names, sit
 from arena.terminal import drawing, panel, territory
 from arena.terminal.app import PlayApp, play
 from arena.terminal.board import BoardView
@@ -276,7 +276,7 @@ def test_two_agents_are_watched_stopped_stepped_and_come_to_a_result() -> None:
         table = screen.table
         await screen.press("space", "full_stop")
         await screen.until(lambda: len(table.actions) == 1)
-        assert "waits" in screen.text("#status")
+        assert "Stopped" in screen.text("#status")
         await screen.press("u")
         assert table.actions == []
         screen.turns.options = Options(pause=0.0)
@@ -380,10 +380,69 @@ def test_a_program_that_gives_up_or_fails_has_lost(monkeypatch: pytest.MonkeyPat
     drive("tictactoe", (PERSON, "gtp:program"), script)
 
 
+def test_an_opponent_gives_up_what_is_lost_and_undo_takes_it_back() -> None:
+    """X threatens two lines; O sees it."""
+
+    async def script(screen: Screen) -> None:
+        for move in ("a1", "b1", "a3", "a2"):
+            screen.table.play(screen.table.game.parse_action(move))
+        screen.turns.play(screen.table.game.parse_action("c3"))
+        await screen.until(lambda: screen.over)
+        assert screen.text("#status") == "X has won by resignation after 5 moves."
+        await screen.press("u")
+        assert not screen.over
+
+    drive("tictactoe", (PERSON, "mcts:200"), script, options=Options(resign=0.8))
+
+
+def test_a_level_that_does_not_search_says_that_it_never_resigns() -> None:
+    async def script(screen: Screen) -> None:
+        await screen.press("l", "home", "enter")
+        await screen.until(lambda: "level:1 does not search" in screen.text("#status"))
+        assert "level:1 novice" in screen.text("#players")
+
+    drive("tictactoe", (PERSON, "mcts:20"), script, options=Options(resign=0.8))
+
+
+def test_a_hint_against_a_weak_level_is_not_the_levels_own() -> None:
+    game = envs.make("connect_four")
+    seats = sit(game, (PERSON, "level:4"), np.random.default_rng(1)).seats
+    assert hint_player(game, seats, seed=0).simulations > 50
+    seats = sit(game, (PERSON, "mcts:50"), np.random.default_rng(1)).seats
+    assert hint_player(game, seats, seed=0) is seats[1].player
+
+
+def test_the_first_turn_says_how_to_move() -> None:
+    async def columns(screen: Screen) -> None:
+        assert "click a column, or press its number" in screen.text("#status")
+        await screen.press("4", "4")
+        assert screen.text("#status") == "Blue to move."
+
+    async def pieces(screen: Screen) -> None:
+        assert "click a piece" in screen.text("#status")
+
+    drive("connect_four", TwoPeople, columns)
+    drive("breakthrough", TwoPeople, pieces)
+
+
+def test_a_window_too_small_says_what_the_board_needs() -> None:
+    async def script(screen: Screen) -> None:
+        assert "The board needs 42 x 21 characters, and here are 60 x 10." in " ".join(screen.picture.split())
+
+    drive("go19", TwoPeople, script, size=(60, 20))
+
+
 def test_an_unknown_player_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PlayApp, "run", lambda app: asyncio.run(app.run_async(headless=True)))
     with pytest.raises(ValueError, match="there is no player 'nobody'"):
         play(envs.make("tictactoe"), (PERSON, "nobody"), np.random.default_rng(1), Options())
+
+
+def test_switches_of_the_command_line_reach_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Options] = []
+    monkeypatch.setattr("arena.play.play", lambda *args, options, **others: seen.append(options))
+    CliRunner().invoke(cli.app, ["play", "tictactoe", "mcts:9", "--ponder", "--resign", "0.8", "--light"])
+    assert [(o.ponder, o.resign, o.dark) for o in seen] == [(True, 0.8, False)]
 
 
 def test_without_a_terminal_play_is_line_by_line() -> None:
@@ -428,7 +487,7 @@ def test_help_and_light() -> None:
 def test_keys_that_mean_nothing_at_a_table_are_not_offered() -> None:
     async def shared(screen: Screen) -> None:
         await screen.until(lambda: "Undo" in screen.picture)
-        assert "Ground" not in screen.picture
+        assert "Territory" not in screen.picture
         assert "Pass" not in screen.picture
         assert "Step" not in screen.picture
 
@@ -676,14 +735,39 @@ def test_a_record_is_opened_for_review(tmp_path: Path) -> None:
     async def script(screen: Screen) -> None:
         assert isinstance(screen.app.screen, ReviewScreen)
         await screen.until(lambda: screen.turns.review is not None and not screen.turns.review.missing)
-        assert " points, " in screen.picture  # the champion's network has a head for it
-        await screen.press("escape")
+        assert " ahead by " in screen.picture  # the champion's network has a head for it
+        assert "■" not in screen.picture
+        await screen.press("g")
+        assert "■" in screen.picture or "▪" in screen.picture
+        await screen.press("g", "escape")
 
     drive("go9", (PERSON, "champion:20"), script, options=Options(record=path, review=True))
 
 
-def test_the_curve_leaves_out_what_is_not_known() -> None:
-    assert panel.curve(np.array([-3.0, np.nan, 4.0]), 3).plain == "▁ █"
+def test_an_ended_game_is_reviewed_with_its_points_counted() -> None:
+    async def script(screen: Screen) -> None:
+        await screen.click(40)
+        await screen.press("p", "p", "v", "g")
+        assert screen.picture.count("■") >= 80
+        await screen.until(lambda: screen.turns.review is not None and not screen.turns.review.missing)
+        assert "Black ahead by 74.0 points" in screen.picture
+        await screen.press("left", "left", "left")
+        assert "ahead by" in screen.picture
+        assert screen.picture.count("■") < 80
+
+    async def nobody(screen: Screen) -> None:
+        await screen.click(12)
+        await screen.press("v", "g")
+        assert "Nobody here knows" in " ".join(screen.picture.split())
+
+    drive("go9", (PERSON, PERSON), script, size=(120, 40))
+    drive("go5", TwoPeople, nobody)
+
+
+def test_the_lead_over_the_game_leaves_out_what_is_not_known() -> None:
+    look = drawing.look(envs.make("go9"), dark=True)
+    assert panel.lead({0: 0.0, 1: 4.0, 3: -4.0}, 3, look, 4, at=3).plain == "White ahead by 4.0 points\n▄█  "
+    assert panel.lead({0: 0.0}, 3, look, 4, at=1).plain == "\n▄   "
 
 
 def test_the_opponent_thinks_on_the_persons_time_if_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:

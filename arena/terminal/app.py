@@ -25,6 +25,7 @@ from arena.terminal.dialogs import HELP, Choice, Help, Typed
 from arena.terminal.page import Page
 from arena.terminal.pointing import names_a_place
 from arena.terminal.review import ReviewScreen
+from arena.terminal.territory import UNKNOWN
 from arena.terminal.thinker import Answer, Thinker
 from arena.terminal.turns import Turns, one_line
 from envs import Game, TerritoryGame
@@ -40,14 +41,16 @@ class PlayApp(App[None]):
     TITLE = "arena"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal"), (110, "-wide")]  # noqa: RUF012  # textual declares it so
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012  # likewise
     CSS_PATH = "app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "Help", key_display="?"),
         Binding("space", "pause", "Stop/go"),
         Binding("full_stop", "step", "Step"),
         Binding("u", "undo", "Undo"),
         Binding("h", "hint", "Hint"),
         Binding("a", "analysis", "Analysis"),
-        Binding("g", "ground", "Ground"),
+        Binding("g", "ground", "Territory"),
         Binding("p", "elsewhere", "Pass"),
         Binding("n", "new", "New"),
         Binding("v", "review", "Review"),
@@ -59,7 +62,6 @@ class PlayApp(App[None]):
         Binding("w", "save", "Write", show=False),
         Binding("o", "open", "Open", show=False),
         Binding("t", "theme", "Theme", show=False),
-        Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "quit", "Quit"),
         Binding("ctrl+c,ctrl+d", "quit", "Quit", show=False),
     ]
@@ -85,7 +87,9 @@ class PlayApp(App[None]):
         self.page.board.focus()
         preparing = "Preparing: compiling the rules, loading the players. The first time takes a while."
         self.page.side.show_status(preparing, warning=False)
-        self.thinker.submit(jobs.prepare(self.game, self.names, self.rng, Clocks(self.options.control)))
+        self.thinker.submit(
+            jobs.prepare(self.game, self.names, self.rng, Clocks(self.options.control), self.options.resign)
+        )
         self.set_interval(TICK, self._tick)
 
     def on_unmount(self) -> None:
@@ -113,8 +117,8 @@ class PlayApp(App[None]):
         match answer.found:
             case jobs.Prepared() as prepared:
                 self._prepared(prepared)
-            case jobs.Invited(seat):
-                self._at_table.invite(seat)
+            case jobs.Invited(seat, resigns):
+                self._at_table.invite(seat, resigns=resigns)
                 self.refresh_bindings()
             case Exception() as error if self.turns is None:
                 self._give_up(error)
@@ -255,13 +259,14 @@ class PlayApp(App[None]):
     def action_opponent(self) -> None:
         """Choose whom to play against, by strength."""
         steps = levels(self.game)
-        answers = [f"{step.number} {step.name:<13}{step.strength}" for step in steps]
-        specs = [f"level:{step.number}" for step in steps]
-        if has_champion(self.game):
-            answers, specs = [*answers, "champion"], [*specs, "champion"]
-        answers, specs = [*answers, "a person: two at one board"], [*specs, PERSON]
+        answers = {f"level:{step.number}": f"{step.number} {step.name:<13}{step.strength}" for step in steps}
+        if has_champion(self.game) and all(step.player != "champion" for step in steps):
+            answers["champion"] = "champion: trained, comes with the package"
+        answers[PERSON] = "a person: two at one board"
+        specs, now = list(answers), {seat.name for seat in self._at_table.table.seats}
+        at = next((i for i, spec in enumerate(specs) if spec in now and spec != PERSON), 0)
         self.push_screen(
-            Choice("whom to play? a new game begins", answers),
+            Choice("whom to play? a new game begins", list(answers.values()), at),
             lambda chosen: None if chosen is None else self._invite(specs[chosen]),
         )
 
@@ -269,7 +274,7 @@ class PlayApp(App[None]):
         turns = self._at_table
         turns.table.clock.run(None)
         turns.say(f"{spec} is coming ...")
-        self.thinker.submit(jobs.invite(self.game, spec, self.rng))
+        self.thinker.submit(jobs.invite(self.game, spec, self.rng, self.options.resign))
 
     def action_save(self) -> None:
         """Ask for a file and write the game so far to it."""
@@ -300,13 +305,13 @@ class PlayApp(App[None]):
         turns = self._at_table
         review = turns.begin_review()
         if review is not None:
-            self.push_screen(ReviewScreen(turns.table, review, lambda: self.look), turns.end_review)
+            self.push_screen(ReviewScreen(turns.table, review, turns.outlook, lambda: self.look), turns.end_review)
 
     def action_ground(self) -> None:
         """Whose each point will be: shown, or not any more."""
         turns = self._at_table
         if turns.outlook is None and not turns.table.over:
-            turns.say("Nobody here knows whose points will be: it takes an agent with a territory head.", warning=True)
+            turns.say(UNKNOWN, warning=True)
             return
         self.page.grounds = not self.page.grounds
         self._show()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -73,11 +74,11 @@ class BoardView(Widget, can_focus=True):
         playable: bool,
         view: View | None = None,
         notes: Mapping[int, tuple[str, ...]] | None = None,
-        owners: Mapping[int, float] | None = None,
+        owners: NDArray[np.float32] | None = None,
     ) -> None:
         """Show the position `state` [1], with what a search sees in it, `notes` by point over that, and whose points will be.
 
-        `playable` where a person is to move.
+        `owners` [H, W] is 1 where a point will surely be the first side's, -1 the second's; `playable` where a person is to move.
         """
         if self._state is None:
             self._names = labels(self.game)
@@ -88,8 +89,19 @@ class BoardView(Widget, can_focus=True):
         self.moves = moves if playable else Moves((), (), 0)
         heat, seen = marks(view, moves.targets) if view else ({}, {})
         self._marks = heat, {**seen, **(notes or {})}
-        self._owners = owners or {}
+        self._owners = {} if owners is None else dict(enumerate(owners.ravel().tolist()))
         self._redraw()
+
+    @property
+    def how(self) -> str:
+        """How a move is made here, for those who play for the first time."""
+        if not self.pictured:
+            return "m, then its name"
+        if self.moves.columns:
+            return "click a column, or press its number"
+        if any(move.origins for move in self.moves.placed):
+            return "click a piece, then where it goes; or arrow keys and Enter"
+        return "click a point; or arrow keys and Enter"
 
     def geometry(self) -> Geometry | None:
         """How large the board is drawn, None where it does not fit."""
@@ -126,7 +138,7 @@ class BoardView(Widget, can_focus=True):
         left, top = self._margins(geometry.size)
         point = geometry.point(event.x - left, event.y - top)
         if point is not None:
-            self._cursor = point
+            self._cursor = None  # that is the keyboard's
             self._select(point)
 
     def action_go(self, down: int, right: int) -> None:
@@ -189,8 +201,15 @@ class BoardView(Widget, can_focus=True):
         if not self.pictured:
             return drawing.lines_of_text(self.game.show(self._state[0]), self.size.width, ink, page)
         if geometry is None:
-            return drawing.lines_of_text("The window is too small for this board.", self.size.width, ink, page)
+            return drawing.lines_of_text(self._too_small(), self.size.width, ink, page)
         return drawing.draw(self._scene(self._state), self._look(), geometry, self._names, page)
+
+    def _too_small(self) -> str:
+        across, down = drawing.smallest(self.game.board_shape, self._look(), any(self._names[1])).size
+        return (
+            f"The board needs {across} x {down} characters, and here are {self.size.width} x {self.size.height}. "
+            "Enlarge the window, or play with --plain."
+        )
 
     def _scene(self, state: States) -> Scene:
         heat, notes = self._marks

@@ -23,8 +23,9 @@ h  hint: what a search would play
 a  analysis: the policy as heat, and of the best moves the chance
    to win and visits, or ranks where there is little room; the
    graph is the first side's chance over the game
-g  Go: whose each point will be, and the score to be expected
-v  review: step through the game, its mistakes marked (?!, ?, ??)
+g  Go: whose each point will be, and the score expected
+v  review: step through the game, its mistakes marked (?!, ?, ??);
+   a and g work there too
 l  another opponent, by level     s  change sides
 x  resign (u takes it back)       n  new game
 w  write the game to a file       o  open one
@@ -35,17 +36,18 @@ A chance counts a draw as half. Filled stones move first."""
 
 
 class Choice(ModalScreen[int | None]):
-    """Asks for one of several answers: its number, None for none."""
+    """Asks for one of several answers: its number, None for none. The cursor begins `at` one of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss", "Back")]
 
-    def __init__(self, question: str, answers: Sequence[str]) -> None:
+    def __init__(self, question: str, answers: Sequence[str], at: int = 0) -> None:
         super().__init__()
-        self._question, self._answers = question, answers
+        self._question, self._answers, self._at = question, answers, at
 
     def compose(self) -> ComposeResult:
         answers = OptionList(*self._answers, markup=False)
         answers.border_title = self._question
+        answers.highlighted = self._at
         yield answers
 
     @on(OptionList.OptionSelected)

@@ -10,7 +10,7 @@ jfly.uni-koeln.de/color), so that no eye and no terminal of few colours takes on
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, NamedTuple
@@ -38,7 +38,7 @@ GLYPHS: dict[Shape, str] = {"disc": "●", "ring": "○", "cross": "X"}
 PIECES = "♟♞♝♜♛♚"  # of chess, in the order of their codes
 SMALL = {"crossings": 2, "cells": 2, "rhombus": 4}  # width of cells without room for a hole
 CURSOR = "#009E73"  # bluish green of the same palette
-SIZES = ((12, 6), (10, 5), (8, 4), (6, 3), (4, 2), (2, 1))  # of a cell, in characters
+SIZES = ((16, 8), (12, 6), (10, 5), (8, 4), (6, 3), (4, 2), (2, 1))  # of a cell, in characters
 PIECE_SIZES = ((11, 5), (7, 3), (5, 2), (3, 1))  # a figure stands in the middle
 
 
@@ -147,13 +147,22 @@ class Geometry(NamedTuple):
 
 def fit(board: tuple[int, int], look: Look, named_rows: bool, room: tuple[int, int]) -> Geometry | None:
     """The largest picture of a `board` of H, W cells that `room`, characters across and down, holds; None if none does."""
-    slanted = look.kind == "rhombus"
-    for width, height in PIECE_SIZES if look.pieces else SIZES:
-        left, top, slant = (4, 2, width // 2) if slanted else (3 * named_rows, 1, 0)
-        geometry = Geometry(*board, width, height, left, top, slant)
+    for geometry in _pictures(board, look, named_rows):
         if geometry.size[0] <= room[0] and geometry.size[1] <= room[1]:
             return geometry
     return None
+
+
+def smallest(board: tuple[int, int], look: Look, named_rows: bool) -> Geometry:
+    """The smallest picture of a `board` that there is."""
+    return list(_pictures(board, look, named_rows))[-1]
+
+
+def _pictures(board: tuple[int, int], look: Look, named_rows: bool) -> Iterator[Geometry]:
+    """The pictures of a `board`, the largest first."""
+    for width, height in PIECE_SIZES if look.pieces else SIZES:
+        left, top, slant = (4, 2, width // 2) if look.kind == "rhombus" else (3 * named_rows, 1, 0)
+        yield Geometry(*board, width, height, left, top, slant)
 
 
 def draw(

@@ -16,7 +16,7 @@ from agents.pondering import ponder
 from arena.clock import Clocks
 from arena.look import View, deepening, report
 from arena.review import Review, searches
-from arena.table import PERSON, Seat, Table, choose, hint_player, sit
+from arena.table import PERSON, Seat, Table, choose, gives_up, hint_player, sit
 from arena.terminal.pointing import legal_moves
 from arena.terminal.territory import Outlook, outlook_of
 from arena.terminal.thinker import Job
@@ -52,6 +52,7 @@ class Invited(NamedTuple):
     """A player is ready to sit down."""
 
     seat: Seat
+    resigns: bool  # as far as it was asked to
 
 
 class Reviewed(NamedTuple):
@@ -62,11 +63,13 @@ class Reviewed(NamedTuple):
     score: float | None  # points that the first side is ahead by, where a network knows
 
 
-def prepare(game: Game, names: tuple[str, str], rng: np.random.Generator, clock: Clocks) -> Job:
+def prepare(
+    game: Game, names: tuple[str, str], rng: np.random.Generator, clock: Clocks, resign: float | None = None
+) -> Job:
     """Seat the players and run everything once, so that it is compiled: `Prepared`."""
 
     def job(stop: Callable[[], bool]) -> Iterator[object]:
-        table = sit(game, names, rng, clock)
+        table = sit(game, names, rng, clock, resign)
         looker = hint_player(game, table.seats, seed=0)
         game.show(table.state[0])
         legal_moves(game, table.state)
@@ -76,12 +79,12 @@ def prepare(game: Game, names: tuple[str, str], rng: np.random.Generator, clock:
     return job
 
 
-def invite(game: Game, spec: str, rng: np.random.Generator) -> Job:
-    """Make the player `spec`, PERSON for people: `Invited`."""
+def invite(game: Game, spec: str, rng: np.random.Generator, resign: float | None) -> Job:
+    """Make the player `spec`, PERSON for people, who is to `resign` where it can: `Invited`."""
 
     def job(stop: Callable[[], bool]) -> Iterator[object]:
         player = None if spec == PERSON else make_player(game, spec, seed=int(rng.integers(2**32)))
-        yield Invited(Seat(spec, player))
+        yield Invited(Seat(spec, player), resign is None or player is None or gives_up(player, resign))
 
     return job
 

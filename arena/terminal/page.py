@@ -35,12 +35,13 @@ class Page(Horizontal):
         table, side, message, opinion = turns.table, self.side, turns.message, turns.current
         marked = opinion is not None and (turns.analysing or opinion.source == "hint")
         known = territory(table.game, table.state, turns.outlook) if self.grounds else None
+        marked = marked and known is None  # one of the two lies over the board
         self._note = panel.expected(look, known.score) if known is not None and not table.over else ""
         self.board.show(
             table.state,
             playable=not table.over and table.seat.player is None,
             view=opinion.view if opinion is not None and marked else None,
-            owners=dict(enumerate(known.owners.ravel().tolist())) if known is not None else None,
+            owners=known.owners if known is not None else None,
         )
         self.show_players(table, look)
         if message is not None:
@@ -62,8 +63,7 @@ class Page(Horizontal):
         width, most = self.side.width, 9 if self.app.size.height >= 32 else 4
         text: RenderableType | None = None if table.over else Text("looking ...", "dim")
         if opinion is not None:
-            source = f"{opinion.source}: {look.names[opinion.side]} to move"
-            text = panel.analysis(table.game, opinion.view, source, width, most)
+            text = panel.analysis(table.game, opinion.view, look.names[opinion.side], width, most, opinion.source)
         self.side.show_analysis(text, panel.graph(table.values, len(table.actions), look, width))
 
     def _standing(self, turns: Turns, look: Look) -> str:
@@ -72,9 +72,9 @@ class Page(Horizontal):
         if table.over:
             return panel.verdict(table, look)
         if table.seat.player is not None:
-            return f"{table.seat.name} {'waits: Space goes on, . is one move' if turns.paused else 'is thinking ...'}"
+            return "Stopped: Space goes on, . makes one move." if turns.paused else f"{table.seat.name} is thinking ..."
         who = "Your move" if len(table.persons) == 1 else f"{look.names[table.to_play]} to move"
         if moves.placed or not moves.elsewhere:
-            return f"{who}."
+            return f"{who}: {self.board.how}." if len(table.actions) < 2 else f"{who}."
         names = " or ".join(move_name(table.game, table.state[0], action) for action in moves.elsewhere)
         return f"{who}: only p, {names}."

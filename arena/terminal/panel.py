@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from agents.levels import level
 from arena.look import View, candidate_table, line_text, percent
 from arena.table import Table
 from arena.terminal.drawing import GLYPHS, PIECES, Look
@@ -30,12 +30,13 @@ def players(table: Table, look: Look, note: str = "") -> Text:
     lines = []
     for side in (0, 1):
         turn = "▶" if not table.over and side == table.to_play else "★" if table.winner == side else " "
-        line = Text(f"{turn} {GLYPHS[look.shapes[side]] if side == 0 else hollow(look)} {look.names[side]:<7}")
+        name, stone = look.names[side], GLYPHS[look.shapes[side]] if side == 0 else hollow(look)
+        line = Text(f"{turn} {f'{stone} {name}' if len(name) > 1 else name:<9}")  # X is its own stone
         line.append(f"{table.clock.face(side):>5} ", "" if table.clock.control.limited else "dim")
         line.append(_who(table, side), "bold")
         lines.append(line)
     text = Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
-    for words in filter(None, (counts(table, look), note)):
+    for words in filter(None, (*strengths(table), counts(table, look), note)):
         text.append(f"\n{words}", "dim")
     return text
 
@@ -45,6 +46,13 @@ def _who(table: Table, side: int) -> str:
         return table.players[side] or "unknown"
     seat = table.seats[side]
     return "you" if seat.player is None and len(table.persons) == 1 else seat.name
+
+
+def strengths(table: Table) -> list[str]:
+    """What is known of the levels that play."""
+    names = dict.fromkeys(seat.name for seat in table.seats if seat.name.startswith("level:"))
+    steps = [(name, level(table.game, name.partition(":")[2])) for name in names]
+    return [f"{name} {step.name}" + ("" if step.elo is None else f", Elo {step.elo:.0f}") for name, step in steps]
 
 
 def hollow(look: Look) -> str:
@@ -94,7 +102,8 @@ def verdict(table: Table, look: Look) -> str:
         return f"A draw {moves}."
     name = look.names[table.winner]
     if table.lost is not None:
-        return f"{name} has won {table.lost.how} {moves}{': ' if table.lost.detail else ''}{table.lost.detail}."
+        detail = "" if table.lost.reason == "resignation" else table.lost.detail
+        return f"{name} has won {table.lost.how} {moves}{': ' if detail else ''}{detail}."
     if isinstance(table.game, Go):
         return f"{name} has won by {abs(float(table.game.score(table.state)[0])):g} points {moves}."
     return f"{name} has won {moves}."
@@ -116,10 +125,11 @@ def moves(names: Sequence[str], marks: Mapping[int, str] | None = None, ply: int
     return text or Text("no move yet", "dim")
 
 
-def analysis(game: Game, view: View, source: str, width: int, most: int) -> RenderableType:
-    """What a search sees: chances, `most` candidate moves, the expected line. `source` says who looks at whose turn."""
-    proven = f", proven {view.proven}" if view.proven else ""
-    head = Text.assemble((source, "dim"), "\n", (percent(view.value), "bold"), f"{proven}, {view.simulations} visits")
+def analysis(game: Game, view: View, side: str, width: int, most: int, source: str = "") -> RenderableType:
+    """What a search by `source` sees when `side` is to move: its chance, `most` candidate moves, the expected line."""
+    head = Text(", ".join(filter(None, (source, f"{view.simulations} visits"))), "dim")
+    head.append(f"\n{side} {percent(view.value)} to win", "not dim bold")
+    head.append(f", proven {view.proven}" if view.proven else "", "not dim")
     line = textwrap.wrap("line " + line_text(game, view), width, max_lines=2, placeholder=" …")
     table = candidate_table(game, view, most)
     table.padding = (0, 1, 0, 0)  # all five columns in the panel's width
@@ -149,9 +159,20 @@ def graph(values: Mapping[int, float], plies: int, look: Look, width: int, at: i
     return Text("\n").join(lines)
 
 
-def curve(points: NDArray[np.float64], width: int) -> Text:
-    """A line of bars from the least of `points` to the greatest; unknown ones, NaN, are left out."""
-    at = points[np.linspace(0, len(points) - 1, width).round().astype(int)]
-    low, high = np.nanmin(points), np.nanmax(points)
-    heights = np.nan_to_num((at - low) / max(high - low, 1e-9) * 7).round().astype(int) + 1
-    return Text("".join(" " if np.isnan(p) else BARS[h] for p, h in zip(at, heights, strict=True)))
+def lead(scores: Mapping[int, float], plies: int, look: Look, width: int, at: int) -> Text:
+    """By how many points a side is ahead after `at` of `plies` moves, and over the game: `scores` by ply, for the first side.
+
+    The line of bars is half full where the game is even, full at the greatest lead of the first side's or the second's
+    reversed; what is not known yet is left out.
+    """
+    text, most = Text(), max(1.0, *map(abs, scores.values()))
+    if (score := scores.get(at)) is not None:
+        text.append(f"{look.names[0 if score > 0 else 1]} ahead by {abs(score):.1f} points", "dim")
+    text.append("\n")
+    first, second = look.stones
+    for ply in np.linspace(0, plies, width).round().astype(int).tolist():
+        if ply in scores:
+            text.append(BARS[round(4 + 4 * scores[ply] / most)], f"{first} on {second}")
+        else:
+            text.append(" ")
+    return text

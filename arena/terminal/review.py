@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-import numpy as np
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,6 +18,8 @@ from arena.terminal import drawing, panel
 from arena.terminal.board import BoardView
 from arena.terminal.pointing import legal_moves
 from arena.terminal.side import Side
+from arena.terminal.territory import UNKNOWN, Outlook, territory
+from envs import TerritoryGame
 
 
 class ReviewScreen(Screen[int | None]):
@@ -26,21 +27,22 @@ class ReviewScreen(Screen[int | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "go(-1)", "Back"),
-        Binding("right,space", "go(1)", "On"),
+        Binding("right,space", "go(1)", "Forward"),
         Binding("home", "to_end(False)", "Start", show=False),
         Binding("end", "to_end(True)", "End", show=False),
-        Binding("up", "mistake(-1)", "Mistake before"),
-        Binding("down", "mistake(1)", "after"),
+        Binding("up", "mistake(-1)", "Last mistake"),
+        Binding("down", "mistake(1)", "Next"),
         Binding("a", "analysis", "Analysis"),
+        Binding("g", "ground", "Territory"),
         Binding("p", "play_on", "Play on"),
         Binding("escape,v,q", "leave", "Leave", key_display="Esc"),
     ]
 
-    def __init__(self, table: Table, review: Review, look: Callable[[], drawing.Look]) -> None:
+    def __init__(self, table: Table, review: Review, outlook: Outlook | None, look: Callable[[], drawing.Look]) -> None:
         super().__init__()
-        self._table, self._review, self._look = table, review, look
+        self._table, self._review, self._outlook, self._look = table, review, outlook, look
         self._ply = len(table.actions)
-        self._analysing = True
+        self._analysing, self._grounds = True, False
 
     def compose(self) -> ComposeResult:
         with Horizontal(classes="page"):
@@ -77,6 +79,14 @@ class ReviewScreen(Screen[int | None]):
         self._analysing = not self._analysing
         self.show()
 
+    def action_ground(self) -> None:
+        """Whose each point will be: shown in place of the analysis, or not any more."""
+        self._grounds = not self._grounds
+        self.show()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "ground" or isinstance(self._review.game, TerritoryGame)
+
     def action_play_on(self) -> None:
         self.dismiss(self._ply)
 
@@ -92,15 +102,17 @@ class ReviewScreen(Screen[int | None]):
     def show(self) -> None:
         """Draw everything as far as it is known."""
         review, ply, look, side = self._review, self._ply, self._look(), self.query_one(Side)
-        view = review.views.get(ply)
-        self.query_one(BoardView).show(
-            review.states[ply], playable=False, view=view if self._analysing else None, notes=self._notes()
-        )
+        view = review.views.get(ply) if self._analysing else None
+        known = territory(review.game, review.states[ply], self._outlook) if self._grounds else None
+        board = self.query_one(BoardView)
+        if known is not None:
+            board.show(review.states[ply], playable=False, owners=known.owners)
+        else:
+            board.show(review.states[ply], playable=False, view=view, notes=self._notes())
         side.show_players(panel.players(self._table, look))
         side.show_status(self._status(look), warning=False)
         most = 9 if self.app.size.height >= 32 else 0  # the moves need the room
-        source = f"{look.names[review.side(ply)]} to move"
-        text = panel.analysis(review.game, view, source, side.width, most) if self._analysing and view else None
+        text = panel.analysis(review.game, view, look.names[review.side(ply)], side.width, most) if view else None
         side.show_analysis(text, self._graph(look, side.width))
         side.show_moves(panel.moves(self._table.names, review.marks(), ply), ply // 2)
 
@@ -118,6 +130,8 @@ class ReviewScreen(Screen[int | None]):
     def _status(self, look: drawing.Look) -> str:
         review, ply = self._review, self._ply
         lines = []
+        if self._grounds and territory(review.game, review.states[ply], self._outlook) is None:
+            lines.append(UNKNOWN)
         if missing := len(review.missing):
             lines.append(f"searched {len(review.states) - missing} of {len(review.states)} positions")
         if ply == 0:
@@ -137,9 +151,7 @@ class ReviewScreen(Screen[int | None]):
     def _graph(self, look: drawing.Look, width: int) -> Text:
         review = self._review
         text = panel.graph(review.values, len(review.actions), look, width, at=self._ply)
-        if (score := review.scores.get(self._ply)) is not None and text:
-            text.append(f"\n{look.names[0 if score > 0 else 1]} +{abs(score):.1f} points", "dim")
-            low, high = min(review.scores.values()), max(review.scores.values())
-            known = np.array([review.scores.get(i, np.nan) for i in range(len(review.states))])
-            text.append(f", {low:+.0f} to {high:+.0f}\n", "dim").append(panel.curve(known, width))
+        if review.scores and text:
+            lead = panel.lead(review.scores, len(review.actions), look, width, self._ply)
+            text = Text("\n").join([text, lead])
         return text

@@ -13,6 +13,8 @@ from arena.table import PERSON
 from envs import Game, States, TerritoryGame
 from envs.go import Go
 
+UNKNOWN = "Nobody here knows whose points will be: it takes an agent with a territory head."
+
 
 class Territory(NamedTuple):
     """Of one position, for the first side."""

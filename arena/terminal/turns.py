@@ -17,6 +17,7 @@ from arena.look import View, line_text, percent
 from arena.review import Review
 from arena.table import Options, Seat, Table, Thought
 from arena.terminal import jobs
+from arena.terminal.territory import territory
 from arena.terminal.thinker import Thinker
 from envs.game import move_name
 
@@ -164,10 +165,12 @@ class Turns:
         self.table.new()
         self._changed()
 
-    def invite(self, seat: Seat) -> None:
-        """A new game against another opponent."""
+    def invite(self, seat: Seat, *, resigns: bool) -> None:
+        """A new game against another opponent; one that was to resign and cannot is told of."""
         self.table.invite(seat)
         self.begin()
+        if not resigns:
+            self.say(f"{seat.name} does not search, so it never resigns.")
 
     def open(self, path: Path) -> None:
         """Go on with the first game in a file. ValueError where that cannot be."""
@@ -215,6 +218,9 @@ class Turns:
         table.clock.run(None)
         if self.review is None or self.review.actions != table.actions:
             self.review = Review(self.game, table.states, table.actions)
+            counted = territory(self.game, table.state, None)
+            if counted is not None and self.outlook is not None:
+                self.review.scores[len(table.actions)] = counted.score
         self._thinker.submit(jobs.review(self.review, self.looker, self.outlook, self._rng))
         return self.review
 
