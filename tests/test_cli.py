@@ -89,10 +89,15 @@ def test_what_play_is_told_reaches_the_screen(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("arena.terminal.app.play", lambda game, names, rng, options: shown.append(options))
     for stream in (sys.stdin, sys.stdout):
         monkeypatch.setattr(stream, "isatty", lambda: True)
-    app(["play", "tictactoe", "--ponder", "--light", "--time", "10m", "--review", "a.moves"], standalone_mode=False)
+    app(
+        ["play", "tictactoe", "--ponder", "--resign", "0.8", "--light", "--time", "10m", "--review", "a.moves"],
+        standalone_mode=False,
+    )
     app(["play", "tictactoe"], standalone_mode=False)
     record = Path("a.moves")
-    assert shown[0] == Options(control=TimeControl(main=600), record=record, review=True, ponder=True, dark=False)
+    assert shown[0] == Options(
+        control=TimeControl(main=600), record=record, review=True, resign=0.8, ponder=True, dark=False
+    )
     assert shown[1] == Options()
 
 

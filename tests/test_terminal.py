@@ -438,13 +438,6 @@ def test_an_unknown_player_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPat
         play(envs.make("tictactoe"), (PERSON, "nobody"), np.random.default_rng(1), Options())
 
 
-def test_switches_of_the_command_line_reach_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Options] = []
-    monkeypatch.setattr("arena.play.play", lambda *args, options, **others: seen.append(options))
-    CliRunner().invoke(cli.app, ["play", "tictactoe", "mcts:9", "--ponder", "--resign", "0.8", "--light"])
-    assert [(o.ponder, o.resign, o.dark) for o in seen] == [(True, 0.8, False)]
-
-
 def test_without_a_terminal_play_is_line_by_line() -> None:
     played = CliRunner().invoke(cli.app, ["play", "tictactoe", "human"], input="b2\nundo\nredo\nmoves\nquit\n")
     assert played.exit_code == 0
