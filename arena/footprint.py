@@ -72,6 +72,12 @@ class Meter:
         self._thread = threading.Thread(target=self._guarded, args=(self._start,), name="footprint", daemon=True)
         self._thread.start()
 
+    def ready(self) -> bool:
+        """Wait until codecarbon has started; whether it estimates."""
+        if self._thread is not None:
+            self._thread.join()
+        return self._tracker is not None
+
     def read(self) -> Footprint:
         """The total so far."""
         if self._tracker is not None:

@@ -21,6 +21,7 @@ from agents.files import AgentFile, save_agent
 from agents.network import NetworkSettings
 from agents.search import SearchSettings
 from arena.cli import app
+from arena.footprint import Footprint, FootprintSettings, Meter
 from arena.study import bias, blackbox, compress, generate, inspect, legal, neighbours, openings, positions
 from arena.study.report import Report, new_figure
 from envs import records
@@ -458,7 +459,10 @@ def test_openings(agent_path: Path, games_path: Path, tmp_path: Path) -> None:
     assert {"index.html", "openings.csv", "openings.png", "map.png"} <= names
 
 
-def test_compress(agent_path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("energy", [True, False])
+def test_compress(energy: bool, agent_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compress, "Meter", Counting if energy else Missing)
+    monkeypatch.setattr(compress, "ENOUGH", 0.01)
     options = ("--simulations", 0, "--openings", 2, "--games", 4, "--steps", 3, "--out", tmp_path / "r")
     shown = run("compress", agent_path, *options)
     assert "pruned 90%" in shown
@@ -467,3 +471,34 @@ def test_compress(agent_path: Path, tmp_path: Path) -> None:
     assert rows["original"]["same choice"] == "1.0"
     assert float(rows["pruned 50%"]["MB"]) < float(rows["original"]["MB"])
     assert (tmp_path / "r" / "pareto.png").exists()
+    assert ("mJ a move" in rows["original"]) == energy
+    assert ("There is no energy a move here" in (tmp_path / "r" / "index.html").read_text()) != energy
+
+
+class Counting(Meter):
+    """Every reading is a watt-second more than the one before."""
+
+    kwh = 0.0
+
+    def ready(self) -> bool:
+        return True
+
+    def start(self) -> None: ...
+
+    def read(self) -> Footprint:
+        self.kwh += 1 / 3.6e6
+        return Footprint(self.kwh)
+
+
+class Missing(Counting):
+    def ready(self) -> bool:
+        return False
+
+
+def test_energy_a_move_is_what_was_used_over_the_moves_made() -> None:
+    made: list[int] = []
+    states = envs.make("tictactoe").reset(3)
+    meter = Counting(FootprintSettings(), lambda text: None)
+    joules = compress.move_joules(lambda states: made.append(len(states)), states, meter, 0.001)
+    assert set(made) == {1}, "single positions"
+    assert joules == pytest.approx(1 / len(made))

@@ -198,7 +198,7 @@ def compress(
     out: Out = None,
     seed: Seed = 0,
 ) -> None:
-    """Prune, quantise and distil an agent: Elo against milliseconds a move and megabytes."""
+    """Prune, quantise and distil an agent: Elo against milliseconds a move and megabytes, and energy a move."""
     from agents.files import find_agent, load_agent
     from arena.study import compress as theme
 

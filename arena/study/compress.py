@@ -1,4 +1,5 @@
-"""The same agent with less: what pruning, fewer bits and smaller networks cost in Elo and save in time and memory.
+"""The same agent with less: what pruning, fewer bits and smaller networks cost in Elo and save in time, memory and
+energy.
 
     pruned      the smallest weights set to zero, over all layers together (Han et al. 2015), nothing learned again. Zeros
                 are stored as one bit a weight; dense arithmetic is no faster for them
@@ -13,7 +14,7 @@ other beats in strength, time and memory at once.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import util
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -27,6 +28,7 @@ from agents.network import AUXILIARY, NetworkSettings
 from agents.players import SearchPlayer
 from agents.runtime import RuntimeSettings, create, network_evaluator
 from arena import rating
+from arena.footprint import FootprintSettings, Meter
 from arena.learner import Learner, TrainSettings
 from arena.match import MatchResult, gauntlet, random_openings
 from arena.rater import agent_player
@@ -44,8 +46,19 @@ PRUNED = (0.5, 0.75, 0.9)  # shares of the weights set to zero
 SMALLER = (2, 4)  # what blocks and channels are divided by
 TIMED = 12  # moves; the median counts
 OPENING_PLIES = 4
+ENOUGH = 3.0  # seconds of moves that the energy of one is taken from
 EXAMPLES = 256  # positions that 8-bit ranges are learned from
 CHUNK = 20  # steps between changes of the learning rate
+
+ENERGY = (
+    "Millijoules a move: what codecarbon estimates for this process while it moves. Where it cannot read the processor's "
+    "counters, as on most virtual machines, that is processor time at nominal power and a fixed power for memory over the time "
+    "that passes: there they follow the milliseconds and tell agents apart no better. They are no part of the front."
+)
+NO_ENERGY = (
+    "There is no energy a move here: codecarbon, which estimates it, is not installed (pip install codecarbon) or measures "
+    "nothing on this machine."
+)
 
 Precision = Literal["fp32", "bf16", "int8"]
 
@@ -148,19 +161,31 @@ def ready(game: Game, variant: Variant, examples: States) -> Evaluator:
     return network_evaluator(game, runtime)
 
 
-def move_seconds(game: Game, evaluate: Evaluator, agent: AgentFile, simulations: int, states: States) -> float:
-    """Median time of a move in single positions, for the raw network (0 simulations) or its search."""
+def mover(game: Game, evaluate: Evaluator, agent: AgentFile, simulations: int) -> Callable[[States], object]:
+    """What moves in positions: the raw network (0 simulations) or its search."""
+    if not simulations:
+        return evaluate
+    player, rng = SearchPlayer(game, evaluate, agent.search, simulations), np.random.default_rng(0)
+    return lambda states: player(states, rng)
+
+
+def move_seconds(move: Callable[[States], object], states: States) -> float:
+    """Median time of a move in single positions."""
     seconds = []
-    rng = np.random.default_rng(0)
-    player = SearchPlayer(game, evaluate, agent.search, simulations) if simulations else None
     for i in range(len(states)):
         start = time.perf_counter()
-        if player is None:
-            evaluate(states[i : i + 1])
-        else:
-            player(states[i : i + 1], rng)
+        move(states[i : i + 1])
         seconds.append(time.perf_counter() - start)
     return float(np.median(seconds))
+
+
+def move_joules(move: Callable[[States], object], states: States, meter: Meter, enough: float) -> float:
+    """Mean energy of a move in single positions, by a meter that is ready, from `enough` seconds of moves."""
+    before, made, start = meter.read().kwh, 0, time.perf_counter()
+    while time.perf_counter() - start < enough:
+        move(states[made % len(states)][None])
+        made += 1
+    return 3.6e6 * (meter.read().kwh - before) / made
 
 
 def pareto(costs: Sequence[tuple[float, ...]]) -> list[bool]:
@@ -190,18 +215,24 @@ def study(
     ratings = {r.name: r for r in rating.fit([_result(*match) for match in matches.items()], {ORIGINAL: 0.0})}
     teacher = evaluators[ORIGINAL](examples)
     rows: list[Row] = []
+    meter = Meter(FootprintSettings(), lambda text: None)
+    meter.start()
+    measured = meter.ready()
     for name, variant in found.items():
         seen, own_rating = evaluators[name](examples), ratings[name]
+        move = mover(game, evaluators[name], agent, simulations)
         rows.append(
             {
                 "agent": name,
                 "Elo": Measured(own_rating.elo, (own_rating.high - own_rating.low) / 2),
-                "ms a move": 1000 * move_seconds(game, evaluators[name], agent, simulations, examples[:TIMED]),
+                "ms a move": 1000 * move_seconds(move, examples[:TIMED]),
+                **({"mJ a move": 1000 * move_joules(move, examples, meter, ENOUGH)} if measured else {}),
                 "MB": variant.megabytes,
                 "same choice": float((seen.priors.argmax(axis=1) == teacher.priors.argmax(axis=1)).mean()),
                 "value apart": float(np.abs(seen.values - teacher.values).mean()),
             }
         )
+    meter.stop()
     front = pareto([_costs(row) for row in rows])
     rows = [{**row, "front": "yes" if on else ""} for row, on in zip(rows, front, strict=True)]
     report.picture(
@@ -219,6 +250,7 @@ def study(
         "Milliseconds a move: median in single positions, one thread. MB: of the weights. Same choice, value apart: of the raw "
         "networks, against the original in positions of its own games.",
     )
+    report.text(ENERGY if measured else NO_ENERGY)
     report.figures({f"compress/elo/{row['agent']}": _elo(row).value for row in rows if row["agent"] != ORIGINAL})
 
 
