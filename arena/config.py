@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 import envs
 from agents.network import NetworkSettings
@@ -24,6 +24,7 @@ from arena.replay import ReplaySettings
 from arena.selfplay import SelfPlaySettings
 from arena.workers import WorkerSettings
 
+NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"  # not . or .., which are other folders
 SectionType = TypeVar("SectionType", bound=Section)
 
 
@@ -35,7 +36,8 @@ class RatingSettings(Section):
     openings: int = Field(20, ge=1, description="paired openings against each opponent: twice as many games")
     opening_plies: int = Field(4, ge=0, description="random moves an opening consists of")
     anchors: Mapping[str, float] = Field(
-        default_factory=lambda: {"random": 0.0}, description="fixed opponents and their Elo, which never changes"
+        default_factory=lambda: {"random": 0.0},
+        description="fixed opponents, one at least, and their Elo, which never changes",
     )
     anchor_plies: Mapping[str, int] = Field(default_factory=dict, description="opening plies against single anchors")
     earlier: int = Field(2, ge=0, description="earlier rated agents of the run to play as well")
@@ -43,6 +45,13 @@ class RatingSettings(Section):
         200, ge=0, description="of the search in the share of value-keeping moves; 0: not measured"
     )
     final_openings: int = Field(0, ge=0, description="paired openings at the last rating; 0: as ever")
+
+    @field_validator("anchors")
+    @classmethod
+    def _not_without_any(cls, anchors: Mapping[str, float]) -> Mapping[str, float]:
+        if not anchors:
+            raise ValueError("name one player at least, such as {random: 0}: nothing else says what Elo 0 is")
+        return anchors
 
 
 class TrackingSettings(Section):
@@ -59,7 +68,7 @@ class TrackingSettings(Section):
 class Config(Section):
     """An experiment."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9._-]+$", description="of the run and of its folder")
+    name: str = Field(pattern=NAME, description="of the run and of its folder")
     game: str = Field(description="as `arena games` lists it: connect_four, go9, go:size=9,komi=6.5")
     seed: int = Field(0, ge=0, description="every random draw of the run follows from it")
     iterations: int = Field(ge=1, description="rounds of self-play, learning and saving")
@@ -112,7 +121,7 @@ def smoke(config: Config) -> Config:
             "gate": {"openings": 2, "every": 1, "simulations": 2},
             "train": {"batch": 16, "passes": 1.0, "warmup": 2},
             "rating": {"every": 1, "simulations": 4, "openings": 1, "final_openings": 0, "keep_simulations": 0}
-            | {"anchors": {name: elo for name, elo in config.rating.anchors.items() if name in ("random", "greedy")}},
+            | {"anchors": {n: elo for n, elo in config.rating.anchors.items() if n in ("random", "greedy")} or {"random": 0.0}},
         },
     )
 

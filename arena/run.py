@@ -72,6 +72,8 @@ class Run:
         runtime = resolve_runtime(self.game, config.network, config.runtime, config.workers, config.selfplay.slots)
         spread = resolve_count(config.workers, runtime, config.selfplay.slots)
         self.config = config = config.model_copy(update={"game": self.game.name, "runtime": runtime, "workers": spread})
+        for spec in dict.fromkeys((*config.rating.anchors, *config.league.anchors)):
+            make_player(self.game, spec)  # whoever cannot play is refused before the first game
         torch.manual_seed(config.seed)
         self.learner = Learner(self.game, config.network, config.train, device=runtime.device)
         self.workers = make_workers(config, progress.note)
@@ -157,6 +159,8 @@ class Run:
         met = self._meet_pool(iteration)
         if met is not None:
             samples = Samples.concatenate([samples, met.samples])
+        if not len(samples):
+            raise ValueError("no move was searched fully, so there is nothing to learn: raise selfplay.full_fraction")
         self.replay.add(iteration, samples)
         self.games += len(stats.games)
         self.positions += stats.moves

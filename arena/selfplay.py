@@ -288,7 +288,8 @@ def choose(
     temperature = settings.temperature
     if search.rule == "gumbel" or temperature == 0:
         return choice
-    sharpened = np.power(policy, 1 / temperature, dtype=np.float64)
+    relative = np.divide(policy, policy.max(axis=1, keepdims=True), dtype=np.float64)  # or high powers would all be 0
+    sharpened = np.power(relative, 1 / temperature)
     ladder = np.cumsum(sharpened, axis=1)
     drawn = (ladder > draws[:, None] * ladder[:, -1:]).argmax(axis=1)
     return np.where(length < settings.temperature_plies, drawn, choice)

@@ -44,9 +44,11 @@ def kind(path: Path) -> str:
 def load(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Model:
     """`model` from the YAML file `path`, changed by overrides such as `train.lr=0.05` (a leading `--` is ignored).
 
-    Values are literal: nothing is filled in from other keys or from the environment. SettingsError lists every mistake.
+    Values are literal: nothing is filled in from other keys or from the environment. An override of a section changes the
+    keys it names, one of any other key is the whole new value. SettingsError lists every mistake.
     """
     tree = _read(path)
+    sections = {key.rpartition(".")[0] for key, _ in _keys(model)}
     given: set[str] = set()
     problems: list[str] = []
     for override in overrides:
@@ -56,7 +58,8 @@ def load(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Model
             continue
         given.add(key)
         try:
-            OmegaConf.update(tree, key, OmegaConf.create(f"x: {value}").x, force_add=True)
+            new = OmegaConf.create(f"x: {value}").x
+            OmegaConf.update(tree, key, new, merge=key in sections, force_add=True)
         except (OmegaConfBaseException, YAMLError) as error:
             problems.append(f"{COMMAND_LINE}: {key}: {_first_line(error)}")
     document = to_json(OmegaConf.to_container(tree, resolve=False))

@@ -53,6 +53,8 @@ def test_every_config_loads_and_survives_a_round_trip(path: Path, tmp_path: Path
         ("seed=true", "command line: seed: should be a valid integer"),
         ("selfplay.simulations=0", "command line: selfplay.simulations: should be greater than or equal to 1"),
         ("search.rule=magic", "command line: search.rule: should be 'puct' or 'gumbel'"),
+        ("rating.anchors={}", "command line: rating.anchors: name one player at least"),
+        ("name=..", "command line: name: "),
         ("nonsense", "command line: 'nonsense' is no setting"),
         ("game=gox", "there is no game 'gox'; did you mean 'go'?"),
         ("game=go1", "size"),
@@ -120,6 +122,15 @@ def test_lists_optional_values_and_free_keys(tmp_path: Path) -> None:
     )
     assert whole.part == Part(rate=1.0, sizes=(3, 4))
     assert whole.extra == {"one": 1, "half": 0.5, "word": "hi", "mcts:100": 5}
+
+
+def test_an_override_of_a_section_changes_it_and_of_a_table_replaces_it(tmp_path: Path) -> None:
+    """rating.anchors={} was no change, and no override could take an anchor away."""
+    text = "name: x\npart: {rate: 1, sizes: [1, 2]}\nextra: {one: 1, half: 0.5}"
+    whole = loaded(tmp_path, text, "part={rate: 3}", "extra={two: 2}")
+    assert whole.part == Part(rate=3.0, sizes=(1, 2))
+    assert whole.extra == {"two": 2}
+    assert loaded(tmp_path, text, "extra={}").extra == {}
 
 
 @pytest.mark.parametrize(

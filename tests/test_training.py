@@ -28,6 +28,7 @@ from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisati
 from agents.openvino_runtime import OpenVINORuntime
 from agents.players import champion, make_player, policy_player
 from agents.runtime import RuntimeSettings, TorchRuntime, candidates, network_evaluator, resolve
+from agents.search import SearchSettings
 from arena import checkpoint
 from arena import train as training
 from arena.config import Config, smoke
@@ -36,7 +37,7 @@ from arena.match import play_match, random_openings
 from arena.progress import Silent
 from arena.replay import Replay, ReplaySettings, Samples, make_samples
 from arena.run import Run
-from arena.selfplay import SelfPlay, SelfPlaySettings, divergence, surprise_weights
+from arena.selfplay import SelfPlay, SelfPlaySettings, choose, divergence, surprise_weights
 from arena.settings import find_config, kind, load
 from arena.tracking import Tracker
 from envs import Game
@@ -137,6 +138,30 @@ def test_overfits_one_batch(name: str) -> None:
     assert steps[0]["train/value_mse"] > 0.3
     assert steps[-1]["train/value_mse"] < 0.15
     assert steps[-1]["loss/policy"] - steps[-1]["train/target_entropy"] < 0.25
+
+
+def test_an_anchor_that_nobody_can_be_is_refused_before_the_first_game(tmp_path: Path) -> None:
+    """It was found out at the first rating, and the iteration before it was lost."""
+    config = smoke(load(Config, find_config("tictactoe")))
+    config = config.model_copy(update={"rating": config.rating.model_copy(update={"anchors": {"mtcs:100": 0.0}})})
+    with pytest.raises(ValueError, match="there is no player 'mtcs:100'"):
+        Run(config, tmp_path / "run", Silent())
+
+
+def test_an_iteration_without_a_full_search_says_what_to_change(tmp_path: Path) -> None:
+    config = smoke(load(Config, find_config("tictactoe"), ["selfplay.full_fraction=1e-9"]))
+    with pytest.raises(ValueError, match=r"raise selfplay\.full_fraction"):
+        run_here(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e-3, 0.1])
+def test_a_low_temperature_plays_the_likeliest_move_and_never_an_illegal_one(temperature: float) -> None:
+    """At 0.001 all powers of the shares were zero, and action 0 was played."""
+    policy, rng = np.array([[0, 0.2, 0.3, 0.5]], np.float32), np.random.default_rng(0)
+    settings = SelfPlaySettings(temperature=temperature)
+    played = [choose(settings, SearchSettings(), policy, np.array([3]), np.array([0]), rng)[0] for _ in range(20)]
+    assert played.count(3) >= 18
+    assert 0 not in played
 
 
 def test_the_step_that_breaks_the_weights_ends_the_run_before_they_play() -> None:
