@@ -121,7 +121,10 @@ def smoke(config: Config) -> Config:
             "gate": {"openings": 2, "every": 1, "simulations": 2},
             "train": {"batch": 16, "passes": 1.0, "warmup": 2},
             "rating": {"every": 1, "simulations": 4, "openings": 1, "final_openings": 0, "keep_simulations": 0}
-            | {"anchors": {n: elo for n, elo in config.rating.anchors.items() if n in ("random", "greedy")} or {"random": 0.0}},
+            | {
+                "anchors": {n: elo for n, elo in config.rating.anchors.items() if n in ("random", "greedy")}
+                or {"random": 0.0}
+            },
         },
     )
 
