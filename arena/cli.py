@@ -356,7 +356,9 @@ def records(
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="folder of a run")],
-    out: Annotated[Path | None, typer.Option(help="file or folder to write to; else report.html in the run's folder")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="file or folder to write to; else report.html in the run's folder")
+    ] = None,
 ) -> None:
     """Write a run as one HTML page: ratings, losses, scores, sample games; AlphaGo's stage by stage."""
     from arena.report.page import write
