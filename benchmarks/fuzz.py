@@ -26,6 +26,7 @@ import numpy as np
 from arena.analysis.engine import Analyst
 from arena.analysis.query import Query
 from arena.gtp.engine import COMMANDS, Engine, serve
+from arena.gtp.seat import Seat
 from envs.go import Go
 from envs.records import GameRecord, moves, pgn, replay, sgf
 
@@ -252,7 +253,7 @@ def record_input(good: list[bytes], words: list[bytes], between: bytes) -> Calla
 
 def gtp() -> Feed:
     """One engine for all of them: its state is whatever has been typed before."""
-    engine = Engine(Go(5), "mcts:2", 0, nodes=100)
+    engine = Engine(Seat(Go(5), "mcts:2", 0), nodes=100)
 
     def feed(data: bytes) -> str:
         text, out = data.decode("utf-8", "replace").replace("quit", "quiet"), io.StringIO()

@@ -14,6 +14,7 @@ import pytest
 
 from arena.gtp.engine import COMMANDS, Engine, serve
 from arena.gtp.protocol import Conversation
+from arena.gtp.seat import Seat
 from envs.go import Go
 
 GNUGO = shutil.which("gnugo", path="/usr/games:/usr/local/bin:/usr/bin")
@@ -22,7 +23,7 @@ GNUGO = shutil.which("gnugo", path="/usr/games:/usr/local/bin:/usr/bin")
 def talk(*commands: str, size: int = 9, player: str = "mcts:30") -> list[str]:
     """The answers to `commands`, without the empty lines that end them."""
     out = io.StringIO()
-    serve(Engine(Go(size), player, seed=1), io.StringIO("\n".join(commands) + "\n"), out)
+    serve(Engine(Seat(Go(size), player, seed=1)), io.StringIO("\n".join(commands) + "\n"), out)
     return out.getvalue().rstrip("\n").split("\n\n")
 
 
@@ -165,7 +166,7 @@ class Time:
 )
 def test_a_game_by_the_clock_is_played_in_time(settings: str) -> None:
     """The engine keeps its own clock where the controller says nothing of the time left; a search takes as long as it may."""
-    engine = Engine(Go(5), "mcts:400", seed=0, now=Time())
+    engine = Engine(Seat(Go(5), "mcts:400", seed=0, now=Time()))
     serve(engine, io.StringIO(settings + "\n"), io.StringIO())
     for _ in range(15):
         for colour, name in enumerate("bw"):
@@ -178,7 +179,7 @@ def test_a_game_by_the_clock_is_played_in_time(settings: str) -> None:
 
 
 def test_the_controller_knows_the_time_better() -> None:
-    engine = Engine(Go(5), "mcts:10", seed=0)
+    engine = Engine(Seat(Go(5), "mcts:10", seed=0))
     told = ["time_settings 60 30 5", "time_left b 12 0", "time_left w 9 3"]
     serve(engine, io.StringIO("\n".join(told) + "\n"), io.StringIO())
     assert engine.seat.clocks[0].left == (12, 30, 5, 1)
@@ -375,7 +376,7 @@ def test_an_analysed_move_is_played() -> None:
 
 
 def test_reports_come_while_a_move_is_searched_for() -> None:
-    engine, out = Engine(Go(5), "mcts:2000", seed=0, now=Time()), io.StringIO()
+    engine, out = Engine(Seat(Go(5), "mcts:2000", seed=0, now=Time())), io.StringIO()
     serve(engine, io.StringIO("lz-genmove_analyze b 5\nfinal_status_list alive\n"), out)
     (head, *reports, move), board = (answer.split("\n") for answer in out.getvalue().removesuffix("\n\n").split("\n\n"))
     assert head == "="

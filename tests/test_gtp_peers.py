@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from arena.gtp.engine import Engine, serve
+from arena.gtp.seat import Seat
 from envs import make, random_actions
 from envs.go import Go
 from envs.records import GameRecord, read, replay, write
@@ -154,7 +155,7 @@ def checked(answers: list[str], found: list[tuple[str, int, GameRecord]]) -> Non
 def test_positions_from_files_are_answered_one_after_another(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     found, out = positions(random_games(60, rng), tmp_path, rng), io.StringIO()
-    serve(Engine(Go(9), "mcts:4", 0), io.StringIO(regression(found)), out)
+    serve(Engine(Seat(Go(9), "mcts:4", 0)), io.StringIO(regression(found)), out)
     checked(out.getvalue().removesuffix("\n\n").split("\n\n"), found)
 
 

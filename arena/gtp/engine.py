@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TextIO
@@ -34,23 +33,10 @@ KGS_RULES = {"chinese": "chinese-kgs", "aga": "aga", "japanese": "japanese", "ne
 
 
 class Engine:
-    """What a controller can ask of a player at a board.
+    """What a controller can ask of a player at a board. An analysis stops growing at `nodes` positions."""
 
-    `now` is the time in seconds; an analysis stops growing at `nodes` positions.
-    """
-
-    def __init__(
-        self,
-        game: Go,
-        player: str,
-        seed: int,
-        *,
-        now: Callable[[], float] = time.monotonic,
-        nodes: int = ANALYSIS_NODES,
-        resign: float | None = None,
-    ) -> None:
-        """ValueError where `player` is none, or does not play on this board. `resign`: see `agents.players.resigning`."""
-        self.seat, self.nodes = Seat(game, player, seed, now, resign=resign), nodes
+    def __init__(self, seat: Seat, *, nodes: int = ANALYSIS_NODES) -> None:
+        self.seat, self.nodes = seat, nodes
         self.waiting: Callable[[], bool] = lambda: False  # True once another command has come
         self.quits: Callable[[], None] = lambda: None
 
@@ -398,4 +384,4 @@ def run(game: Go, player: str, seed: int, source: TextIO, out: TextIO, *, resign
     """The command: one conversation."""
     if isinstance(source, io.TextIOWrapper):
         source.reconfigure(errors="replace")  # whatever bytes come, they are commands or none
-    serve(Engine(game, player, seed, resign=resign), source, out)
+    serve(Engine(Seat(game, player, seed, resign=resign)), source, out)
