@@ -151,7 +151,8 @@ def test_a_store_holds_what_the_rules_say(tmp_path: Path) -> None:
             at += 1
 
 
-def test_ownership_is_the_side_to_moves(tmp_path: Path) -> None:
+def test_ownership_and_score_are_the_side_to_moves(tmp_path: Path) -> None:
+    """The score left komi out, which self-play's counts and `agents.insight` takes to be in it."""
     game = envs.make("go5")
     lines = random_lines(game, 3, 1)
     store.write(tmp_path / "s", game, lines, {}, territory=True)
@@ -163,7 +164,9 @@ def test_ownership_is_the_side_to_moves(tmp_path: Path) -> None:
             states = game.step(states, np.array([action]))
         final = game.ownership(states)[0].reshape(-1)  # type: ignore[attr-defined]  # a game of territory
         for ply in range(len(line.actions)):
-            np.testing.assert_array_equal(found[np.array([at])].ownership[0], final * (1 if ply % 2 == 0 else -1))
+            sample, sign = found[np.array([at])], 1 if ply % 2 == 0 else -1
+            np.testing.assert_array_equal(sample.ownership[0], final * sign)
+            np.testing.assert_allclose(sample.score, game.score(states) / 25 * sign)  # type: ignore[attr-defined]
             at += 1
 
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from agents.files import write_atomically
 from arena.replay import Samples
 from envs import Game, States, TerritoryGame
+from envs.go import Go
 
 SUMMARY = "store.json"
 COLUMNS = ("moves", "lengths", "starts", "results", "ownership", "learned")
@@ -86,9 +87,16 @@ class Positions:
             policy=policy,
             value=(self.columns["results"][numbers] * colour).astype(np.float32),
             ownership=ownership,
-            score=ownership.mean(axis=1, dtype=np.float32) if ownership.shape[1] else np.zeros(n, np.float32),
+            score=self._scores(ownership, colour),
             reply=np.zeros((n, 0), np.float32),
         )
+
+    def _scores(self, ownership: NDArray[np.int8], colour: NDArray[np.int8]) -> NDArray[np.float32]:
+        """[n] by how much the side to move won, in board areas, komi counted; 0 where nobody knows who owned what."""
+        if not ownership.shape[1]:
+            return np.zeros(len(ownership), np.float32)
+        komi = self.game.komi if isinstance(self.game, Go) else 0.0
+        return np.asarray((ownership.sum(axis=1) - komi * colour) / ownership.shape[1], np.float32)
 
     def _states(self, numbers: NDArray[np.int64], plies: NDArray[np.int64]) -> States:
         """[n] the positions before move `plies` of the games `numbers`."""
