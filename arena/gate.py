@@ -17,11 +17,9 @@ from torch import Tensor
 
 from agents.players import Player
 from agents.section import Section
-from arena.match import MatchResult, Openings, play_match
+from arena.match import BATCH, MatchResult, Openings, play_match
 from arena.sprt import Verdict
 from envs import Game
-
-BATCH = 16  # openings between two looks at the score
 
 Pairs = Sequence[tuple[float, float]]  # the challenger's scores in the two games of each opening
 

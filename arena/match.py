@@ -13,6 +13,8 @@ from agents.classic import positions
 from agents.players import Forfeit, LossReason, Player
 from envs import Game, States, TerritoryGame, random_actions
 
+BATCH = 16  # openings between two looks at a match that may end early
+
 Reason = LossReason | Literal["normal", "adjudication"]  # what ended a game
 
 

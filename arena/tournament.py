@@ -20,7 +20,7 @@ import envs
 from agents.identity import Identity, identify
 from agents.players import Player, make_player, repeatable
 from arena.ledger import Ledger, LedgerGame
-from arena.match import Openings, PlayedGame, gauntlet, random_openings
+from arena.match import BATCH, Openings, PlayedGame, gauntlet, random_openings
 from arena.schedule import Format, Meeting, default_rounds, next_round
 from arena.sprt import SPRT, pair_counts
 from envs import Game
@@ -40,7 +40,7 @@ class Tournament:
     openings: int = 25  # paired openings a meeting; twice as many games
     plies: int | None = None  # random moves an opening consists of; None: `PLIES`, and more against a slow solver
     seed: int = 0
-    parallel: int = 100  # games side by side
+    parallel: int = 100  # games side by side, twice `BATCH` at most where a test looks at them
     adjudicate: int | None = None  # plies after which a game is stopped
     sprt: SPRT | None = None  # a meeting ends when the test has decided, after `openings` at the latest
 
@@ -138,7 +138,7 @@ def _meet(
     recorded = ledger.games(entrants.event, entrants.number)
     progress(len(recorded))
     again = repeatable(entrants.a.name) and repeatable(entrants.b.name)
-    size = max(1, tournament.parallel // 2)
+    size = min(max(1, tournament.parallel // 2), BATCH if tournament.sprt else tournament.openings)
     for number, start in enumerate(range(0, tournament.openings, size)):
         if tournament.sprt and tournament.sprt.verdict(_counts(recorded, start)) != "undecided":
             break

@@ -194,6 +194,12 @@ def test_the_test_stops_a_meeting_that_has_decided(tmp_path: Path) -> None:
     assert finish(settings, tmp_path / "ledger") == games
 
 
+def test_the_test_is_asked_before_all_games_that_may_be_played_side_by_side_are_over(tmp_path: Path) -> None:
+    """As `arena match A B --sprt 0 50` has it: its 100 games were one batch, and the test never stopped any."""
+    settings = Tournament("tictactoe", ("mcts:50", "random"), "match", openings=50, sprt=SPRT(0, 50))
+    assert len(finish(settings, tmp_path / "ledger")) < 100
+
+
 def test_identity_is_the_weights_and_the_settings_not_the_path(tmp_path: Path) -> None:
     game = envs.make("tictactoe")
     one, other = agent_file(tmp_path, "one"), agent_file(tmp_path, "other", seed=1)
