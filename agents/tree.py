@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from envs.jit import kernel
+from envs.jit import inlined, kernel
 
 UNEXPANDED, ILLEGAL, PENDING = -1, -2, -3  # `child` entries that are no node; PENDING awaits its evaluation
 NOWHERE = -2  # in place of a leaf's parent: there is no leaf
@@ -128,7 +128,7 @@ def _forced_visits(node, edge, forced):
     return np.sqrt(forced * edge["prior"] * _count(node))
 
 
-@kernel
+@inlined
 def _puct(node, edges, rule):
     """argmax of Q + c P sqrt(N) / (1 + n): AlphaZero (2018), with first-play urgency for unvisited children."""
     urgency = _clip((node["total"] - node["flying"]) / (1 + _count(node)), node["lower"], node["upper"])
@@ -288,7 +288,7 @@ def _recall(tree, b, node, a):
         node, a = above["parent"], above["action"]
 
 
-@kernel
+@inlined
 def _backup(tree, b, node, value):
     """Add `value`, for the player to move at `node`, to every edge above it, once negated per edge."""
     while node != 0:
@@ -324,7 +324,7 @@ def _prove(tree, b, node, lower, upper):
             lower, upper = max(lower, edges[a]["lower"]), max(upper, edges[a]["upper"])
 
 
-@kernel
+@inlined
 def _descend(tree, b, simulation, rule, tried, terms):
     """(node, action) of the edge where the walk from the root ended, virtual losses laid on its way."""
     node = 0
@@ -344,7 +344,7 @@ def _descend(tree, b, simulation, rule, tried, terms):
         node = edge["child"]
 
 
-@kernel
+@inlined
 def _searching(tree, b, under_way):
     """True while the slot may start a simulation: budget and room left, root not solved."""
     return (
@@ -354,7 +354,7 @@ def _searching(tree, b, under_way):
     )
 
 
-@kernel
+@inlined
 def find_leaf(tree, rule, b, under_way, tried, terms):
     """(node, action) of an edge of game b that awaits a node, `under_way` others of which do already; (-1, -1) asks for the
     root itself, node is NOWHERE where no simulation may start. `tried` [A] i4 and `terms` [A] f8 are overwritten.
@@ -392,7 +392,7 @@ def select(tree, rule, per_game, games, nodes, actions):
     return count
 
 
-@kernel
+@inlined
 def grow(tree, b, above, action, priors, value, legal, terminal):
     """Make a node of the edge that `find_leaf` found, or of the root, and back its value up.
 

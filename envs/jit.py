@@ -58,6 +58,11 @@ def kernel(function: Function) -> Function:
     return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
+def inlined(function: Function) -> Function:
+    """A kernel that becomes part of every kernel that calls it: for what is called once a simulation with many arrays."""
+    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+
+
 def specialised(template: Function, name: str, **kernels: Callable[..., object]) -> Function:
     """The kernel that `template`, a module-level function, becomes with `kernels` in place of its globals of those names.
 
