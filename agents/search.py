@@ -22,6 +22,7 @@ from agents.section import Section
 from envs import Game, States
 from envs.compiled import CompiledGame
 
+TABULATED = 1024  # numbers of visits for which PUCT's exploration is looked up
 SMALL_PRIOR = 0.01  # KataGo's
 SLICE, LONG_SLICE = (
     64,
@@ -60,7 +61,9 @@ class SearchSettings(Section):
     def constants(self) -> kernels.Rule:
         """The numbers in the form the kernels take."""
         kind = kernels.PUCT if self.rule == "puct" else kernels.GUMBEL
-        return kernels.Rule(kind, self.c_init, self.c_base, self.fpu, self.c_visit, self.c_scale)
+        explored = np.empty(TABULATED, np.float64)
+        kernels.tabulate_exploration(self.c_init, self.c_base, explored)
+        return kernels.Rule(kind, self.c_init, self.c_base, self.fpu, self.c_visit, self.c_scale, explored)
 
 
 class Results(NamedTuple):

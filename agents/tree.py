@@ -76,6 +76,7 @@ class Rule(NamedTuple):
     fpu: float  # first-play urgency: an unvisited child is this much worse than its parent, times sqrt(prior visited)
     c_visit: float  # Gumbel: 50
     c_scale: float  # Gumbel: 1, on values mapped to [0, 1]
+    explored: NDArray[np.float64]  # [] c sqrt(N) of PUCT for the first values of N
 
 
 def new_tree(games: int, nodes: int, actions: int, plan: int) -> Tree:
@@ -99,9 +100,15 @@ def _count(edge):
 
 
 @kernel
+def _least_upper(node):
+    """The upper bound that an action is worth visiting with."""
+    return node["lower"] if node["upper"] == -1 else max(node["lower"], 0)
+
+
+@kernel
 def _worth_visiting(node, edge):
     """Legal, and neither a proven loss while anything else is possible nor proven worse than another action."""
-    return edge["upper"] >= node["lower"] and (edge["upper"] > -1 or node["upper"] == -1)
+    return edge["upper"] >= _least_upper(node)
 
 
 @kernel
@@ -116,10 +123,23 @@ def _edge_value(edge):
 
 
 @kernel
+def _explored(count, c_init, c_base):
+    """c sqrt(N) of PUCT, N = `count`: what a prior is multiplied by."""
+    return (c_init + np.log((count + c_base + 1.0) / c_base)) * np.sqrt(np.float64(count))
+
+
+@kernel
+def tabulate_exploration(c_init, c_base, out):
+    """Fill `out` with c sqrt(N) for N = 0, 1, 2 ...: the logarithm was a tenth of a walk."""
+    for count in range(len(out)):
+        out[count] = _explored(count, c_init, c_base)
+
+
+@inlined
 def _exploration(node, rule):
-    """c sqrt(N) of PUCT: what a prior is multiplied by."""
+    """c sqrt(N) of PUCT at a node."""
     count = 1 + _count(node)
-    return (rule.c_init + np.log((count + rule.c_base + 1.0) / rule.c_base)) * np.sqrt(np.float64(count))
+    return rule.explored[count] if count < len(rule.explored) else _explored(count, rule.c_init, rule.c_base)
 
 
 @kernel
@@ -132,16 +152,16 @@ def _forced_visits(node, edge, forced):
 def _puct(node, edges, rule):
     """argmax of Q + c P sqrt(N) / (1 + n): AlphaZero (2018), with first-play urgency for unvisited children."""
     urgency = _clip((node["total"] - node["flying"]) / (1 + _count(node)), node["lower"], node["upper"])
-    urgency -= rule.fpu * np.sqrt(node["tried"])
-    explore = _exploration(node, rule)
+    if rule.fpu != 0:
+        urgency -= rule.fpu * np.sqrt(node["tried"])
+    explore, least = _exploration(node, rule), _least_upper(node)
     best, best_score = -1, -np.inf
     for a in range(len(edges)):
         edge = edges[a]
-        if not _worth_visiting(node, edge):
+        if edge["upper"] < least:
             continue
-        n = _count(edge)
-        q = _edge_value(edge) if n > 0 else urgency
-        score = q + explore * edge["prior"] / (1.0 + n)
+        n, bonus = _count(edge), explore * edge["prior"]
+        score = _edge_value(edge) + bonus / (1.0 + n) if n > 0 else urgency + bonus
         if score > best_score:
             best, best_score = a, score
     return best
@@ -277,6 +297,12 @@ def _depart(node, edge):
 
 
 @kernel
+def _ends(edge):
+    """True where a walk goes no further: nothing is below the edge, or what is there is solved."""
+    return edge["child"] < 0 or edge["lower"] == edge["upper"]
+
+
+@kernel
 def _recall(tree, b, node, a):
     """Take back the virtual losses of a simulation that ended at edge `a` of `node`."""
     while node >= 0:
@@ -306,7 +332,7 @@ def _backup(tree, b, node, value):
     tree.done[b] += 1
 
 
-@kernel
+@inlined
 def _prove(tree, b, node, lower, upper):
     """Give `node` new bounds; as long as they tell something new, its edge and its ancestors' bounds follow."""
     while True:
@@ -325,23 +351,38 @@ def _prove(tree, b, node, lower, upper):
 
 
 @inlined
-def _descend(tree, b, simulation, rule, tried, terms):
-    """(node, action) of the edge where the walk from the root ended, virtual losses laid on its way."""
+def _descend_puct(nodes, edges, forced, rule):
+    """`_descend` under PUCT, in the tree of `nodes` [N] and `edges` [N, A]."""
     node = 0
     while True:
-        this, edges = tree.node[b, node], tree.edge[b, node]
-        if rule.kind == PUCT:
-            forced = tree.forced[b] if node == 0 else 0.0
-            a = _forced_root(this, edges, rule, forced) if forced > 0 else _puct(this, edges, rule)
-        elif node == 0:
-            a = _gumbel_root(tree, b, simulation, rule, terms)
+        if node == 0 and forced > 0:
+            a = _forced_root(nodes[0], edges[0], rule, forced)
         else:
-            a = _gumbel_inner(this, edges, rule, tried, terms)
-        edge = edges[a]
-        _depart(this, edge)
-        if edge["child"] < 0 or edge["lower"] == edge["upper"]:
+            a = _puct(nodes[node], edges[node], rule)
+        _depart(nodes[node], edges[node, a])
+        if _ends(edges[node, a]):
             return node, a
-        node = edge["child"]
+        node = edges[node, a]["child"]
+
+
+@kernel
+def _descend_gumbel(tree, b, simulation, rule, tried, terms):
+    """`_descend` under Gumbel's rules."""
+    node, a = 0, _gumbel_root(tree, b, simulation, rule, terms)
+    while True:
+        _depart(tree.node[b, node], tree.edge[b, node, a])
+        if _ends(tree.edge[b, node, a]):
+            return node, a
+        node = tree.edge[b, node, a]["child"]
+        a = _gumbel_inner(tree.node[b, node], tree.edge[b, node], rule, tried, terms)
+
+
+@inlined
+def _descend(tree, b, simulation, rule, tried, terms):
+    """(node, action) of the edge where the walk from the root ended, virtual losses laid on its way."""
+    if rule.kind == PUCT:
+        return _descend_puct(tree.node[b], tree.edge[b], tree.forced[b], rule)
+    return _descend_gumbel(tree, b, simulation, rule, tried, terms)
 
 
 @inlined

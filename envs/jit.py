@@ -53,14 +53,21 @@ def cache_folder() -> Path:
 numba.config.CACHE_DIR = str(cache_folder() / "kernels" / _cache_key())  # type: ignore[attr-defined]  # set by name at import
 
 
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
 def kernel(function: Function) -> Function:
     """Compile `function` to machine code that releases the GIL, cached across processes."""
-    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast(Function, numba.njit(**_OPTIONS, forceinline=False, _nrt=True)(function))
 
 
 def inlined(function: Function) -> Function:
-    """A kernel that becomes part of every kernel that calls it: for what is called once a simulation with many arrays."""
-    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+    """A kernel that becomes part of every kernel that calls it, and counts no references: for the steps of a search.
+
+    To hand on many arrays costs more than the step itself: eight words each, and locked instructions that raise and lower the
+    count of their references. Such a kernel may make views of arrays, but no arrays.
+    """
+    return cast(Function, numba.njit(**_OPTIONS, forceinline=True, _nrt=False)(function))
 
 
 def specialised(template: Function, name: str, **kernels: Callable[..., object]) -> Function:
