@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -53,12 +53,14 @@ def cache_folder() -> Path:
 numba.config.CACHE_DIR = str(cache_folder() / "kernels" / _cache_key())  # type: ignore[attr-defined]  # set by name at import
 
 
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+# `_nrt` is numba's runtime, which counts references. Both words are given, since callees inherit what they do not say themselves.
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "forceinline": False, "_nrt": True}
+_INLINED: dict[str, Any] = {**_OPTIONS, "forceinline": True, "_nrt": False}
 
 
 def kernel(function: Function) -> Function:
     """Compile `function` to machine code that releases the GIL, cached across processes."""
-    return cast(Function, numba.njit(**_OPTIONS, forceinline=False, _nrt=True)(function))
+    return cast(Function, numba.njit(**_OPTIONS)(function))
 
 
 def inlined(function: Function) -> Function:
@@ -67,7 +69,7 @@ def inlined(function: Function) -> Function:
     To hand on many arrays costs more than the step itself: eight words each, and locked instructions that raise and lower the
     count of their references. Such a kernel may make views of arrays, but no arrays.
     """
-    return cast(Function, numba.njit(**_OPTIONS, forceinline=True, _nrt=False)(function))
+    return cast(Function, numba.njit(**_INLINED)(function))
 
 
 def specialised(template: Function, name: str, **kernels: Callable[..., object]) -> Function:
