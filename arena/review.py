@@ -2,7 +2,8 @@
 
 A move's loss is the chance to win that the search sees in the best move less what it sees once the move is made, a draw counted
 half. Where the same search has looked at the move made too, its own difference counts if that is less: two searches differ by
-how far each has come. The marks are those of chess; from which loss on is lichess.org's rule: 5, 10 and 15 points of a hundred.
+how far each has come; but what is decided once the move is made needs no other search. The marks are those of chess; from which
+loss on is lichess.org's rule: 5, 10 and 15 points of a hundred.
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ class Review:
             return None
         best, sign = view.candidates[0], 1 - 2 * self.side(ply)
         losses = [best.value - sign * self.values[ply + 1]]
-        losses += [best.value - c.value for c in view.candidates if c.action == self.actions[ply] and c.visits >= SEEN]
+        if not self._decided(ply + 1):
+            losses += [
+                best.value - c.value for c in view.candidates if c.action == self.actions[ply] and c.visits >= SEEN
+            ]
         loss = 0.0 if best.action == self.actions[ply] else max(0.0, min(losses) / 2)
         return Judgement(best.action, loss, view.line)
 
@@ -86,6 +90,10 @@ class Review:
         """The line that should have come after `ply` moves."""
         judgement = self.judge(ply)
         return " ".join(move_names(self.game, self.states[ply][0], judgement.line[:LINE])) if judgement else ""
+
+    def _decided(self, ply: int) -> bool:
+        """Whether the value after `ply` moves is the game's result, or proven."""
+        return self.views[ply].proven != "" if ply in self.views else ply in self.values
 
     def _value(self, ply: int, value: float) -> None:
         self.values[ply] = value if self.side(ply) == 0 else -value

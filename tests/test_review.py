@@ -59,6 +59,14 @@ def test_a_win_that_is_not_taken_is_given_away() -> None:
     assert review.values[8] == -1
 
 
+def test_a_move_into_a_proven_loss_is_judged_by_the_proof() -> None:
+    """The search before it, of 1000 rollouts, had looked at the move and found it half as bad: it was marked ?, not ??."""
+    game = envs.make("tictactoe")
+    review = reviewed("tictactoe", "b2 a2 a1 c3 b1 c1 b3", searcher(game, "mcts:1000", 0))
+    assert review.views[2].proven == "won"
+    assert review.marks() == {1: "??"}
+
+
 def test_by_exact_values_the_marked_moves_are_those_that_give_away_a_win_or_a_draw() -> None:
     game = TicTacToe()
     perfect, rng = Perfect(game), np.random.default_rng(1)
