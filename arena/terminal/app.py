@@ -259,7 +259,10 @@ class PlayApp(App[None]):
     def action_opponent(self) -> None:
         """Choose whom to play against, by strength."""
         steps = levels(self.game)
-        answers = {f"level:{step.number}": f"{step.number} {step.name:<13}{step.strength}" for step in steps}
+        answers = {
+            f"level:{step.number}": f"{step.number} {step.name:<13}{step.player if step.elo is None else step.strength}"
+            for step in steps
+        }
         if has_champion(self.game) and all(step.player != "champion" for step in steps):
             answers["champion"] = "champion: trained, comes with the package"
         answers[PERSON] = "a person: two at one board"

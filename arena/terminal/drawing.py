@@ -419,7 +419,7 @@ def _draw_owner(canvas: Canvas, scene: Scene, look: Look, geometry: Geometry, po
     if sure < 0.25 or scene.stones.flat[point] * owner > 0:
         return
     x, y = geometry.corner(point)
-    across = 1 if geometry.width == 2 else min(1 + 2 * round(sure * (geometry.width / 4 - 0.5)), geometry.width - 1)
+    across = 1 if geometry.width == 2 else 1 + 2 * round(sure * geometry.width / 4.1)
     left = x + geometry.width // 2 - across // 2
     if across == 1 and sure < 0.6:
         canvas.write(left, y + geometry.height // 2, "▪", look.stones[side])

@@ -74,7 +74,9 @@ class Page(Horizontal):
         if table.seat.player is not None:
             return "Stopped: Space goes on, . makes one move." if turns.paused else f"{table.seat.name} is thinking ..."
         who = "Your move" if len(table.persons) == 1 else f"{look.names[table.to_play]} to move"
-        if moves.placed or not moves.elsewhere:
-            return f"{who}: {self.board.how}." if len(table.actions) < 2 else f"{who}."
         names = " or ".join(move_name(table.game, table.state[0], action) for action in moves.elsewhere)
-        return f"{who}: only p, {names}."
+        if not moves.placed and names:
+            return f"{who}: only p, {names}."
+        if len(table.actions) >= 2:
+            return f"{who}."
+        return f"{who}: {self.board.how}{f'; p: {names}' if names else ''}."
