@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.evaluators import spread
-from agents.tree import NOWHERE, Rule, Tree, find_leaf, grow
+from agents.selection import Rule
+from agents.tree import NOWHERE, Tree, find_leaf, grow
 from envs import States
 from envs.compiled import StateKernels, has_status, status_result
 from envs.jit import kernel, specialised

@@ -18,7 +18,10 @@ from pydantic import Field
 from agents import tree as kernels
 from agents.evaluators import Evaluation, Evaluator, Rollouts
 from agents.fused import draw_seeds, fused_search
+from agents.nodes import ILLEGAL, OUT_OF_BOUNDS
+from agents.roots import halve, prepare_gumbel, root_summary
 from agents.section import Section
+from agents.selection import GUMBEL, PUCT, TINY, Rule, tabulate_exploration
 from envs import Game, States
 from envs.compiled import CompiledGame
 
@@ -58,12 +61,12 @@ class SearchSettings(Section):
     c_visit: float = Field(50.0, ge=0, description="Gumbel: paper 50")
     c_scale: float = Field(1.0, gt=0, description="Gumbel: weight of Q against log priors; paper 1")
 
-    def constants(self) -> kernels.Rule:
+    def constants(self) -> Rule:
         """The numbers in the form the kernels take."""
-        kind = kernels.PUCT if self.rule == "puct" else kernels.GUMBEL
+        kind = PUCT if self.rule == "puct" else GUMBEL
         explored = np.empty(TABULATED, np.float64)
-        kernels.tabulate_exploration(self.c_init, self.c_base, explored)
-        return kernels.Rule(kind, self.c_init, self.c_base, self.fpu, self.c_visit, self.c_scale, explored)
+        tabulate_exploration(self.c_init, self.c_base, explored)
+        return Rule(kind, self.c_init, self.c_base, self.fpu, self.c_visit, self.c_scale, explored)
 
 
 class Results(NamedTuple):
@@ -87,7 +90,7 @@ def considered_visits(considered: int, simulations: int) -> NDArray[np.int32]:
     [0, 0, 0, 0, 1, 1, 2, 2]
     """
     plan = np.empty(simulations, np.int32)
-    kernels.halve(considered, plan)
+    halve(considered, plan)
     return plan
 
 
@@ -101,7 +104,7 @@ def noise_shares(priors: NDArray[np.float32], legal: NDArray[np.bool_], shaped: 
     even: NDArray[np.float64] = legal / legal.sum(axis=1, keepdims=True)
     if shaped == 0:
         return even
-    logs = np.log(np.minimum(priors, SMALL_PRIOR) + kernels.TINY, dtype=np.float64)
+    logs = np.log(np.minimum(priors, SMALL_PRIOR) + TINY, dtype=np.float64)
     above = np.maximum(0, logs - (logs * even).sum(axis=1, keepdims=True)) * legal
     total = above.sum(axis=1, keepdims=True)
     mixed: NDArray[np.float64] = (1 - shaped) * even + shaped * above / np.where(total > 0, total, 1)
@@ -259,18 +262,18 @@ class Search:
     def forbid(self, slot: int, actions: NDArray[np.integer]) -> None:
         """Never try `actions` at the root of `slot`, which must be evaluated and keep another one."""
         edges = self.tree.edge[slot, 0]
-        edges["child"][actions] = kernels.ILLEGAL
+        edges["child"][actions] = ILLEGAL
         for bound in ("lower", "upper"):
-            edges[bound][actions] = kernels.OUT_OF_BOUNDS
+            edges[bound][actions] = OUT_OF_BOUNDS
         edges["prior"][actions] = 0
-        edges["prior"] /= max(float(edges["prior"].sum()), kernels.TINY)
+        edges["prior"] /= max(float(edges["prior"].sum()), TINY)
 
     def results(self, slots: NDArray[np.integer]) -> Results:
         """What was found in `slots`, whose roots must be evaluated."""
         n, a = len(slots), self.game.num_actions
         policy, action_values = np.zeros((n, a), np.float32), np.zeros((n, a), np.float32)
         bounds, values, choice = np.zeros((n, a, 2), np.int8), np.zeros(n, np.float32), np.zeros(n, np.int64)
-        kernels.root_summary(self.tree, self.rule, slots, policy, action_values, bounds, values, choice)
+        root_summary(self.tree, self.rule, slots, policy, action_values, bounds, values, choice)
         tree = self.tree
         return Results(
             policy=policy,
@@ -314,7 +317,7 @@ class Search:
         noisy = self._noisy[roots]
         if self.settings.rule == "gumbel":
             noise = rng.gumbel(size=legal.shape) * noisy[:, None]
-            kernels.prepare_gumbel(self.tree, roots, noise, self.settings.max_considered)
+            prepare_gumbel(self.tree, roots, noise, self.settings.max_considered)
         elif noisy.any():
             priors, fraction = self.tree.edge["prior"][roots[noisy], 0], self.settings.noise_fraction
             alpha = self.settings.noise_total * noise_shares(priors, legal[noisy], self.settings.noise_shaped)

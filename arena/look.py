@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
+from agents.nodes import ILLEGAL
 from agents.players import SearchPlayer, looker, make_player
 from agents.search import Search
-from agents.tree import ILLEGAL
 from envs import Game, States
 from envs.game import move_name, move_names
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import envs
-from agents import tree as kernels
 from agents.evaluators import Evaluation, Evaluator, rollouts, uniform
+from agents.nodes import PENDING
 from agents.search import Search, SearchSettings, noise_shares
 from envs import Game, States
 from tests.twin import Twin
@@ -353,4 +353,4 @@ def test_policies_are_distributions_over_legal_actions() -> None:
 def test_no_node_is_left_pending() -> None:
     game = envs.make("connect_four")
     search = searched(game, hashed(game), PUCT, game.reset(2), 100, per_game=16)
-    assert not (search.tree.edge["child"] == kernels.PENDING).any()
+    assert not (search.tree.edge["child"] == PENDING).any()

@@ -1,6 +1,6 @@
 """A plain-Python twin of the search: nodes as objects, one game, one simulation at a time. Slow, and easy to believe.
 
-`agents/tree.py` must build the very same trees: same nodes in the same order, same visits, same bounds.
+`agents/tree.py` and `agents/selection.py` must build the very same trees: same nodes in the same order, same visits, same bounds.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.insight import Insight
+from agents.nodes import EDGE, ILLEGAL, NODE
 from agents.players import SearchPlayer
-from agents.tree import EDGE, ILLEGAL, NODE
 from arena.analysis.query import Asked, Turn
 from arena.kata.found import Found, found
 from arena.look import open_ended

@@ -1,0 +1,118 @@
+"""The roots of search trees: Gumbel's plan before a search, and what there is to say of them after it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from agents.nodes import ILLEGAL, clip, edge_value, worth_visiting
+from agents.selection import GUMBEL, PUCT, TINY, exploration, fill_sigmas, forced_visits, improved_policy
+from envs.jit import kernel
+
+
+@kernel
+def halve(considered, plan):
+    """Fill `plan` [simulations] with the visits an action must have to be considered: sequential halving.
+
+    Every phase shares its simulations equally among the survivors, then halves them (Karnin et al. 2013).
+    """
+    phases, simulations = 0, len(plan)
+    while 1 << phases < considered:
+        phases += 1
+    filled, visits, survivors = 0, 0, considered
+    while filled < simulations:
+        for _ in range(max(1, simulations // max(1, phases * survivors))):
+            plan[filled : filled + survivors] = visits
+            filled += survivors
+            visits += 1
+        survivors = max(min(2, considered), survivors // 2)
+
+
+@kernel
+def prepare_gumbel(tree, games, noise, most):
+    """At the roots of `games`, just evaluated: `noise` [n, A] f8 plus log prior, and the plan for up to `most` actions."""
+    for i in range(len(games)):
+        b, legal = games[i], 0
+        edges, budget = tree.edge[b, 0], tree.budget[b]
+        for a in range(len(edges)):
+            tree.gumbel[b, a] = np.log(edges[a]["prior"] + TINY) + noise[i, a]
+            legal += edges[a]["child"] != ILLEGAL
+        halve(min(legal, most, budget), tree.plan[b, :budget])
+
+
+@kernel
+def _worth_playing(node, edge):
+    """Worth visiting at the root and, where the root is solved, proven to keep its value."""
+    solved = node["lower"] == node["upper"]
+    return worth_visiting(node, edge) and (not solved or edge["lower"] == node["lower"])
+
+
+@kernel
+def _unforced(node, edges, rule, forced, best, out):
+    """Take out of the visits `out` [A] those that only forcing accounts for: policy-target pruning (Wu 2019, section 3.2).
+
+    An action loses up to its forced visits, but none without which PUCT would prefer it to the most visited action `best`;
+    one that is left with a single visit loses that too.
+    """
+    explore = exploration(node, rule)
+    bar = edge_value(edges[best]) + explore * edges[best]["prior"] / (1.0 + edges[best]["visits"])
+    for a in range(len(edges)):
+        edge = edges[a]
+        if a == best or out[a] == 0:
+            continue
+        gap = bar - edge_value(edge)
+        if gap > 0:  # else it is better than the best at any number of visits
+            least = np.floor(explore * edge["prior"] / gap)  # so many visits and PUCT is below the bar
+            out[a] = min(out[a], max(least, out[a] - np.floor(forced_visits(node, edge, forced))))
+        if out[a] <= 1:
+            out[a] = 0.0
+
+
+@kernel
+def root_summary(tree, rule, games, policy, action_values, bounds, values, choice):
+    """Per game of `games`, at the root:
+
+    policy [n, A] f4         the improved policy: visit shares under PUCT, less those only forced, softmax(logits +
+                             sigma(completed Q)) under Gumbel; of a solved root only actions that keep its value
+    action_values [n, A] f4  mean value of each visited action, the root's value elsewhere, 0 where illegal
+    bounds [n, A, 2] i1      proven lower and upper bound of each action
+    values [n] f4            mean value of all simulations, exact where solved
+    choice [n] i8            the action to play without temperature: most visits under PUCT, under Gumbel the highest
+                             g + logits + sigma(q) among the most visited; of a solved root always one that keeps its value
+    """
+    actions = tree.edge.shape[2]
+    sigmas, improved = np.zeros(actions, np.float64), np.zeros(actions, np.float64)
+    for i in range(len(games)):
+        node, edges = tree.node[games[i], 0], tree.edge[games[i], 0]
+        values[i] = clip(node["total"] / (1.0 + node["visits"]), node["lower"], node["upper"])
+        most = 0
+        for a in range(actions):
+            edge = edges[a]
+            legal = edge["child"] != ILLEGAL
+            bounds[i, a, 0] = edge["lower"] if legal else -1
+            bounds[i, a, 1] = edge["upper"] if legal else 1
+            action_values[i, a] = edge_value(edge) if edge["visits"] > 0 else (values[i] if legal else 0.0)
+            if _worth_playing(node, edge):
+                most = max(most, edge["visits"])
+        if rule.kind == GUMBEL:
+            fill_sigmas(node, edges, rule, sigmas)
+            improved_policy(node, edges, rule, improved)
+        best, best_score, kept = -1, -np.inf, 0.0
+        for a in range(actions):
+            edge = edges[a]
+            if not _worth_playing(node, edge):
+                improved[a] = 0.0
+                continue
+            if edge["visits"] == most:
+                score = sigmas[a] + tree.gumbel[games[i], a] if rule.kind == GUMBEL else edge["prior"]
+                if score > best_score:
+                    best, best_score = a, score
+            if rule.kind == PUCT:
+                # A solved root can have no visits on a saving action; the prior then decides.
+                improved[a] = edge["visits"] if most > 0 else edge["prior"] + TINY
+        choice[i] = best
+        if rule.kind == PUCT and tree.forced[games[i]] > 0 and most > 0 and node["lower"] < node["upper"]:
+            _unforced(node, edges, rule, tree.forced[games[i]], best, improved)
+        for a in range(actions):
+            kept += improved[a]
+        for a in range(actions):
+            policy[i, a] = improved[a] / kept
