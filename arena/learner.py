@@ -224,17 +224,25 @@ class Learner:
         return {name: tensor.detach().clone().contiguous() for name, tensor in table.items()}
 
     def restore(self, table: dict[str, Tensor], steps: int) -> None:
-        """Continue from what `tensors` returned after `steps` steps."""
+        """Continue from what `tensors` returned after `steps` steps; without what another kind of optimiser remembered.
+
+        ValueError where it is of another network.
+        """
         parts: dict[str, dict[str, Tensor]] = {"network": {}, "averaged": {}, "optimiser": {}}
         for name, tensor in table.items():
             part, _, rest = name.partition(".")
             parts[part][rest] = tensor
-        self.network.load_state_dict(parts["network"])
-        self.averaged.load_state_dict(parts["averaged"])
+        try:
+            self.network.load_state_dict(parts["network"])
+            self.averaged.load_state_dict(parts["averaged"])
+        except RuntimeError:
+            raise ValueError("the run was begun with another network: leave network.* as it was, or start anew") from None
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimiser"].items():
             index, _, field = name.partition(".")
             state.setdefault(int(index), {})[field] = tensor
+        own = "exp_avg" if self.settings.optimiser == "adamw" else "momentum_buffer"
+        state = {index: fields for index, fields in state.items() if own in fields}
         self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": state})
         self.steps = steps
 

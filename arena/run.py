@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import envs
-from agents.files import AgentFile, save_agent
+from agents.files import AgentFile, save_agent, write_atomically
 from agents.planes import seen_by
 from agents.players import Player, SearchPlayer, make_player
 from agents.runtime import EXAMPLES, create, network_evaluator, set_threads
@@ -99,10 +99,17 @@ class Run:
                 "or give this one another name (name=...)"
             )
         (self.folder / "agents").mkdir(parents=True, exist_ok=True)
-        (self.folder / "config.yaml").write_text(dump(self.config))
+        self._keep_config()
 
     def resume(self) -> None:
-        """Load the newest whole checkpoint; what is newer than it will be made again."""
+        """Load the newest whole checkpoint; what is newer than it will be made again. The config that holds from now on is kept.
+
+        ValueError where nothing can be read, or where the settings are another run's.
+        """
+        self._load()
+        self._keep_config()
+
+    def _load(self) -> None:
         found, problems = checkpoint.newest(self.folder)
         for problem in problems:
             self.progress.note(problem)
@@ -127,6 +134,9 @@ class Run:
         self.resignation.restore(state["resignation"])
         self.meter.restore(state.get("footprint", {}))  # runs begun before there was one have used what nobody knows
         checkpoint.discard_after(self.folder, self.iteration)
+
+    def _keep_config(self) -> None:
+        write_atomically(self.folder / "config.yaml", dump(self.config).encode())
 
     def train(self, tracker: Tracker) -> None:
         """Run until the last iteration is done or the budget is spent."""

@@ -116,12 +116,13 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
             raise
         finally:
             # A second Ctrl-C while the tracker closes would only lose what it still holds.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
             run.workers.close()
             if code:
                 display.note(f"stopped after iteration {run.iteration}; go on with: arena train --resume {folder}")
             run.meter.stop()
             tracker.finish(code)
+            signal.signal(signal.SIGINT, heard)
         display.note(f"done; play it: arena play {run.game.name} {folder}")
 
 

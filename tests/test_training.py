@@ -140,6 +140,29 @@ def test_overfits_one_batch(name: str) -> None:
     assert steps[-1]["loss/policy"] - steps[-1]["train/target_entropy"] < 0.25
 
 
+@pytest.mark.parametrize("override", ["network.channels=9", "network.trunk=mlp", "network.reply=true"])
+def test_a_run_does_not_go_on_with_another_network(override: str, tmp_path: Path) -> None:
+    """It was a traceback of torch's."""
+    config = load(Config, find_config("tictactoe"), TINY)
+    run_here(config, tmp_path / "run")
+    before = (tmp_path / "run" / "config.yaml").read_text()
+    with pytest.raises(ValueError, match=r"leave network\.\* as it was"):
+        training.resume(tmp_path / "run", [override])
+    assert (tmp_path / "run" / "config.yaml").read_text() == before
+
+
+def test_what_a_resumed_run_was_told_holds_when_it_is_resumed_again(tmp_path: Path) -> None:
+    """Overrides left no trace in the run's folder, and were forgotten by the next resumption."""
+    run_here(load(Config, find_config("tictactoe"), TINY), tmp_path / "run")
+    kept = load(Config, tmp_path / "run" / "config.yaml")
+    longer = kept.iterations + 1
+    for overrides in ([f"iterations={longer}", "train.optimiser=sgd", "tracking.mode=disabled"], []):
+        training.resume(tmp_path / "run", overrides)
+        assert load(Config, tmp_path / "run" / "config.yaml").iterations == longer
+    training.resume(tmp_path / "run", [f"iterations={longer + 1}", "train.optimiser=adamw"])
+    assert checkpoint.newest(tmp_path / "run")[0].iteration == longer + 1  # type: ignore[union-attr]
+
+
 def test_an_anchor_that_nobody_can_be_is_refused_before_the_first_game(tmp_path: Path) -> None:
     """It was found out at the first rating, and the iteration before it was lost."""
     config = smoke(load(Config, find_config("tictactoe")))
