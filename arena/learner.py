@@ -236,7 +236,9 @@ class Learner:
             self.network.load_state_dict(parts["network"])
             self.averaged.load_state_dict(parts["averaged"])
         except RuntimeError:
-            raise ValueError("the run was begun with another network: leave network.* as it was, or start anew") from None
+            raise ValueError(
+                "the run was begun with another network: leave network.* as it was, or start anew"
+            ) from None
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimiser"].items():
             index, _, field = name.partition(".")
