@@ -106,7 +106,7 @@ class PlayApp(App[None]):
                 self.screen.show()
 
     def _tick(self) -> None:
-        if self.turns is not None:
+        if self.turns is not None and self.turns.table.clock.running is not None:
             self.turns.look_at_the_clock()
             self.page.show_players(self.turns.table, self.look)
 

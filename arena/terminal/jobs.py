@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.players import SearchPlayer, make_player
+from agents.players import Player, SearchPlayer, looker, make_player
 from agents.pondering import ponder
 from arena.clock import Clocks
 from arena.look import View, deepening, report
@@ -70,13 +70,20 @@ def prepare(
 
     def job(stop: Callable[[], bool]) -> Iterator[object]:
         table = sit(game, names, rng, clock, resign)
-        looker = hint_player(game, table.seats, seed=0)
+        hints = hint_player(game, table.seats, seed=0)
         game.show(table.state[0])
         legal_moves(game, table.state)
-        looker.search(table.state[0], rng, stop=lambda: True)
-        yield Prepared(table, looker, outlook_of(game, names))
+        for player in (hints, *(seat.player for seat in table.seats)):
+            _compile(game, player, rng)
+        yield Prepared(table, hints, outlook_of(game, names))
 
     return job
+
+
+def _compile(game: Game, player: Player | None, rng: np.random.Generator) -> None:
+    """Let a player that searches do its first step, so that its first move does not wait for the compiler."""
+    if player is not None and (mind := looker(player)) is not None:
+        report(mind.search(game.reset(1)[0], rng, stop=lambda: True))
 
 
 def invite(game: Game, spec: str, rng: np.random.Generator, resign: float | None) -> Job:
@@ -84,6 +91,7 @@ def invite(game: Game, spec: str, rng: np.random.Generator, resign: float | None
 
     def job(stop: Callable[[], bool]) -> Iterator[object]:
         player = None if spec == PERSON else make_player(game, spec, seed=int(rng.integers(2**32)))
+        _compile(game, player, rng)
         yield Invited(Seat(spec, player), resign is None or player is None or gives_up(player, resign))
 
     return job
@@ -116,32 +124,32 @@ def think_ahead(table: Table, player: SearchPlayer, rng: np.random.Generator) ->
     return job
 
 
-def analyse(table: Table, looker: SearchPlayer, rng: np.random.Generator) -> Job:
+def analyse(table: Table, player: SearchPlayer, rng: np.random.Generator) -> Job:
     """An open-ended look at the position: `Seen`, again and again."""
     state, nodes = table.state, max(100, min(ANALYSIS_NODES, ANALYSIS_EDGES // table.game.num_actions))
 
     def job(stop: Callable[[], bool]) -> Iterator[object]:
-        for search in deepening(looker, state, rng, nodes=nodes, interval=REPORTS, stop=stop):
+        for search in deepening(player, state, rng, nodes=nodes, interval=REPORTS, stop=stop):
             yield Seen(report(search))
 
     return job
 
 
-def hint(table: Table, looker: SearchPlayer, rng: np.random.Generator) -> Job:
+def hint(table: Table, player: SearchPlayer, rng: np.random.Generator) -> Job:
     """One search of the position: `Hint`."""
     state = table.state
 
     def job(stop: Callable[[], bool]) -> Iterator[object]:
-        yield Hint(report(looker.search(state[0], rng, stop=stop)))
+        yield Hint(report(player.search(state[0], rng, stop=stop)))
 
     return job
 
 
-def review(game: Review, looker: SearchPlayer, outlook: Outlook | None, rng: np.random.Generator) -> Job:
+def review(game: Review, player: SearchPlayer, outlook: Outlook | None, rng: np.random.Generator) -> Job:
     """Search every position of a game that is not known yet: `Reviewed`, again and again."""
 
     def job(stop: Callable[[], bool]) -> Iterator[object]:
-        for ply, view in searches(game, looker, rng, stop):
+        for ply, view in searches(game, player, rng, stop):
             yield Reviewed(ply, view, outlook(game.states[ply]).score if outlook else None)
 
     return job

@@ -235,7 +235,7 @@ class Turns:
 
     def look_at_the_clock(self) -> None:
         """A flag that has fallen ends the game."""
-        if self.table.clock.running is not None and self.table.out_of_time():
+        if self.table.out_of_time():
             self._changed()
 
 
