@@ -162,7 +162,9 @@ def test_some_moves_can_be_left_out(desk: Desk) -> None:
     (first,) = desk.ask(query(avoidMoves=avoid, maxVisits=60))
     (second,) = desk.ask(query(allowMoves=allow, maxVisits=60, includePVVisits=True))
     assert not {"C3", "pass"} & {move["move"] for move in first["moveInfos"]}
-    assert sum(move["visits"] for move in first["moveInfos"]) == first["rootInfo"]["visits"]  # nor has the search looked there
+    assert (
+        sum(move["visits"] for move in first["moveInfos"]) == first["rootInfo"]["visits"]
+    )  # nor has the search looked there
     assert {move["move"] for move in second["moveInfos"]} == {"A1", "E1"}
     for move in second["moveInfos"]:
         assert len(move["pv"]) == len(move["pvVisits"])

@@ -78,7 +78,9 @@ class Desk:
         busy = len(self.tasks) - self.free
         new = any(task is not None and not len(task.policy) for task in self.tasks)
         if busy:
-            work = self._search.step if new else self._search.proceed  # roots first: what is forbidden there is never tried
+            work = (
+                self._search.step if new else self._search.proceed
+            )  # roots first: what is forbidden there is never tried
             work(self.player.evaluate, rng, per_game=max(1, self.player.leaves // busy))
         for slot, task in enumerate(self.tasks):
             if task is not None and not len(task.policy) and self._search.tree.size[slot]:
