@@ -25,7 +25,7 @@ from arena.terminal.dialogs import HELP, Choice, Help, Typed
 from arena.terminal.page import Page
 from arena.terminal.pointing import names_a_place
 from arena.terminal.review import ReviewScreen
-from arena.terminal.territory import UNKNOWN
+from arena.terminal.territory import UNKNOWN, territory
 from arena.terminal.thinker import Answer, Thinker
 from arena.terminal.turns import Turns, one_line
 from envs import Game, TerritoryGame
@@ -313,7 +313,7 @@ class PlayApp(App[None]):
     def action_ground(self) -> None:
         """Whose each point will be: shown, or not any more."""
         turns = self._at_table
-        if turns.outlook is None and not turns.table.over:
+        if territory(self.game, turns.table.state, turns.outlook) is None:
             turns.say(UNKNOWN, warning=True)
             return
         self.page.grounds = not self.page.grounds

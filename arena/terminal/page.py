@@ -33,14 +33,13 @@ class Page(Horizontal):
     def show(self, turns: Turns, look: Look) -> None:
         """Draw everything."""
         table, side, message, opinion = turns.table, self.side, turns.message, turns.current
-        marked = opinion is not None and (turns.analysing or opinion.source == "hint")
         known = territory(table.game, table.state, turns.outlook) if self.grounds else None
-        marked = marked and known is None  # one of the two lies over the board
+        asked = opinion is not None and (turns.analysing or opinion.source == "hint")
         self._note = panel.expected(look, known.score) if known is not None and not table.over else ""
         self.board.show(
             table.state,
             playable=not table.over and table.seat.player is None,
-            view=opinion.view if opinion is not None and marked else None,
+            view=opinion.view if opinion is not None and asked and known is None else None,  # or the ground, not both
             owners=known.owners if known is not None else None,
         )
         self.show_players(table, look)
