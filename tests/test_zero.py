@@ -114,6 +114,12 @@ def test_the_threshold_is_the_lowest_whose_false_positives_are_few_enough() -> N
     assert Resignation(ResignSettings()).figures(0, 5) == {}
 
 
+def test_no_game_is_no_reason_to_resign_whatever_the_limit() -> None:
+    resignation = Resignation(ResignSettings(enabled=True, false_positives=0.9))
+    assert resignation.threshold() == NEVER
+    assert resignation.figures(0, 5)["selfplay/resign_threshold"] == NEVER
+
+
 def test_few_games_are_no_reason_to_resign() -> None:
     resignation = Resignation(ResignSettings(enabled=True))
     for games in range(1, 12):
