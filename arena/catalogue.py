@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+import envs
 from agents.files import AgentFile, find_agent, fingerprint, load_agent, save_agent
 from agents.network import for_play
-from agents.players import CHAMPIONS
+from agents.players import CHAMPIONS, champion, same_board
 from envs.files import replacing
 
 ONNX_PACKAGES = ("onnx", "onnxscript")
@@ -115,14 +116,30 @@ side to move, in [-1, 1].
 """
 
 
-def describe(path: Path, console: Console) -> None:
-    """Print the model card of the agent in `path`, a file or a run's folder."""
-    console.print(model_card(load_agent(find_agent(path))), markup=False, highlight=False, soft_wrap=True)
+def named(what: Path, game: str) -> AgentFile:
+    """The agent `what`: a file, a run's folder, or as a player is named the champion of `game`.
+
+    ValueError where there is none, where games have a champion each and none is named, or where it plays another than `game`.
+    """
+    rules = envs.make(game) if game else None
+    if str(what) == "champion" and not what.exists():
+        if rules is None:
+            games = " or ".join(f"--game {path.stem}" for path in sorted(CHAMPIONS.glob("*.safetensors")))
+            raise ValueError(f"every game has a champion of its own: say which with {games}")
+        return load_agent(champion(rules))
+    agent = load_agent(find_agent(what))
+    if rules is not None and not same_board(agent.game, rules):
+        raise ValueError(f"{what} plays {agent.game.name}, not {rules.name}")
+    return agent
 
 
-def export(path: Path, folder: Path, console: Console) -> None:
-    """Put the agent in `path` into `folder`: agent.safetensors, README.md and, where that is installed, agent.onnx."""
-    agent = load_agent(find_agent(path))
+def describe(agent: AgentFile, console: Console) -> None:
+    """Print the model card of an agent."""
+    console.print(model_card(agent), markup=False, highlight=False, soft_wrap=True)
+
+
+def export(agent: AgentFile, folder: Path, console: Console) -> None:
+    """Put an agent into `folder`: agent.safetensors, README.md and, where that is installed, agent.onnx."""
     folder.mkdir(parents=True, exist_ok=True)
     save_agent(folder / "agent.safetensors", agent)
     with replacing(folder / "README.md") as file:

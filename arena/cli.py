@@ -49,6 +49,8 @@ Adjudicate = Annotated[
 ]
 LedgerFile = Annotated[Path | None, typer.Option(help="where games are kept; else runs/ledger.sqlite")]
 AgentPath = Annotated[Path, typer.Argument(metavar="AGENT", help="an agent file or a run's folder")]
+AgentName = Annotated[Path, typer.Argument(metavar="AGENT", help="an agent file, a run's folder, or champion")]
+AgentGame = Annotated[str, typer.Option(help="whose champion; any other agent has to play it")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="lists as Markdown")]
 
 
@@ -287,23 +289,27 @@ def agents_list(runs: Annotated[Path, typer.Option(help="where runs are kept")] 
 
 
 @agents.command("describe")
-def agents_describe(agent: AgentPath) -> None:
+def agents_describe(agent: AgentName, game: AgentGame = "") -> None:
     """Say what an agent is: its game, network, search and origin."""
     from rich.console import Console
 
     from arena import catalogue
 
-    catalogue.describe(agent, Console(emoji=False))
+    catalogue.describe(catalogue.named(agent, game), Console(emoji=False))
 
 
 @agents.command("export")
-def agents_export(agent: AgentPath, folder: Annotated[Path, typer.Argument(help="made where there is none")]) -> None:
+def agents_export(
+    agent: AgentName,
+    folder: Annotated[Path, typer.Argument(help="made where there is none")],
+    game: AgentGame = "",
+) -> None:
     """Write an agent with its model card, and as ONNX where the onnx packages are installed."""
     from rich.console import Console
 
     from arena import catalogue
 
-    catalogue.export(agent, folder, Console(emoji=False))
+    catalogue.export(catalogue.named(agent, game), folder, Console(emoji=False))
 
 
 @agents.command("import")

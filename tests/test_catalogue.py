@@ -38,7 +38,7 @@ def agent_file(path: Path, origin: dict[str, str | int] | None = None, seed: int
 
 def test_an_agent_taken_along_and_taken_in_is_the_same_player(tmp_path: Path, console: Console) -> None:
     path = agent_file(tmp_path / "mine.safetensors")
-    catalogue.export(path, tmp_path / "out", console)
+    catalogue.export(load_agent(path), tmp_path / "out", console)
     catalogue.bring_in(tmp_path / "out" / "agent.safetensors", tmp_path / "runs" / "agents", "guest", console)
     taken = tmp_path / "runs" / "agents" / "guest.safetensors"
     assert fingerprint(load_agent(taken)) == fingerprint(load_agent(path))
@@ -49,7 +49,7 @@ def test_an_agent_taken_along_and_taken_in_is_the_same_player(tmp_path: Path, co
 
 def test_the_model_card_says_what_the_agent_is(tmp_path: Path, console: Console) -> None:
     path = agent_file(tmp_path / "mine.safetensors")
-    catalogue.export(path, tmp_path / "out", console)
+    catalogue.export(load_agent(path), tmp_path / "out", console)
     card = (tmp_path / "out" / "README.md").read_text()
     for word in (
         "tictactoe",
@@ -80,6 +80,19 @@ def test_all_agents_are_listed_and_damaged_ones_named(tmp_path: Path, console: C
     assert "broken.safetensors" in problems[0]
     catalogue.list_agents(tmp_path, tmp_path / "agents", console)
     assert "left out" in console.export_text()
+
+
+def test_every_player_that_is_listed_can_be_described(tmp_path: Path) -> None:
+    """`arena agents describe champion` knew no such file."""
+    agent_file(tmp_path / "agents" / "guest.safetensors")
+    for spec, agent in catalogue.entries(tmp_path, tmp_path / "agents")[0]:
+        assert fingerprint(catalogue.named(Path(spec), agent.game.name)) == fingerprint(agent)
+    with pytest.raises(ValueError, match=r"say which with --game connect_four or --game go9"):
+        catalogue.named(Path("champion"), "")
+    with pytest.raises(ValueError, match=r"no champion of tictactoe comes with the package"):
+        catalogue.named(Path("champion"), "tictactoe")
+    with pytest.raises(ValueError, match=r"plays tictactoe, not connect_four"):
+        catalogue.named(tmp_path / "agents" / "guest.safetensors", "connect_four")
 
 
 def test_another_agent_of_that_name_is_not_overwritten(tmp_path: Path, console: Console) -> None:
@@ -177,7 +190,7 @@ def test_what_a_stranger_wrote_of_his_agent_cannot_steer_the_terminal(tmp_path: 
     card = catalogue.model_card(load_agent(path))
     assert "\x1b" not in card
     assert "\n# heading" not in card
-    catalogue.describe(path, console)
+    catalogue.describe(load_agent(path), console)
 
 
 def test_taking_an_agent_in_leaves_behind_what_is_no_part_of_it(tmp_path: Path, console: Console) -> None:
@@ -208,6 +221,6 @@ def test_without_onnx_the_export_says_what_to_install(
     tmp_path: Path, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalogue, "ONNX_PACKAGES", ("no_such_package",))
-    catalogue.export(agent_file(tmp_path / "agent.safetensors"), tmp_path / "out", console)
+    catalogue.export(load_agent(agent_file(tmp_path / "agent.safetensors")), tmp_path / "out", console)
     assert "pip install no_such_package" in console.export_text()
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["README.md", "agent.safetensors"]
