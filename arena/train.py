@@ -25,6 +25,8 @@ from arena.settings import find_config, kind, load
 from arena.standings import rating_table
 from arena.tracking import Tracker
 
+LOCK = "lock"  # in a run's folder, held by whoever trains there
+
 
 def start(name: str, overrides: Sequence[str], *, runs: Path, smoke: bool) -> None:
     """Start the experiment `name` in its folder below `runs`. ValueError if there is one already."""
@@ -37,9 +39,10 @@ def start(name: str, overrides: Sequence[str], *, runs: Path, smoke: bool) -> No
         config = load(Config, path, overrides)
         config = shrink(config) if smoke else config
     folder = runs / _folder_name(config.name)
-    if smoke:
-        shutil.rmtree(folder, ignore_errors=True)  # an earlier smoke run is worth nothing
-    _go(config, folder, fresh=True)
+    with _only_one(folder):
+        if smoke:
+            _empty(folder)  # an earlier smoke run is worth nothing
+        _go(config, folder, fresh=True)
 
 
 def _folder_name(name: str) -> str:
@@ -52,15 +55,15 @@ def resume(folder: Path, overrides: Sequence[str]) -> None:
     """Continue the run in `folder`; `overrides` may change it, `iterations=200` to make it longer."""
     path = config_of(folder)
     config = load(AlphaGoConfig, path, overrides) if kind(path) == "alphago" else load(Config, path, overrides)
-    _go(config, folder, fresh=False)
+    with _only_one(folder):
+        _go(config, folder, fresh=False)
 
 
 def _go(config: Config | AlphaGoConfig, folder: Path, *, fresh: bool) -> None:
-    with _only_one(folder):
-        if isinstance(config, AlphaGoConfig):
-            _run_alphago(config, folder, fresh=fresh)
-        else:
-            _run(config, folder, fresh=fresh)
+    if isinstance(config, AlphaGoConfig):
+        _run_alphago(config, folder, fresh=fresh)
+    else:
+        _run(config, folder, fresh=fresh)
 
 
 def _run_alphago(config: AlphaGoConfig, folder: Path, *, fresh: bool) -> None:
@@ -69,8 +72,7 @@ def _run_alphago(config: AlphaGoConfig, folder: Path, *, fresh: bool) -> None:
     with Display(console) as display:
         display.note(f"{config.name}: {config.game}, AlphaGo as of 2016; run folder {folder}")
         pipeline = Pipeline(config, folder, display)
-        if fresh:
-            pipeline.create_folder()
+        pipeline.create_folder() if fresh else pipeline.resume()
         pipeline.meter.start()
         try:
             ratings = pipeline.run()
@@ -130,9 +132,18 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
 def _only_one(folder: Path) -> Iterator[None]:
     """Hold the run's lock; ValueError if another process trains there. The lock goes with the process, however it ends."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
+    with (folder / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f"another process is training in {folder}") from None
         yield
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is in the folder but the lock, which is held."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()

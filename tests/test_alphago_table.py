@@ -17,6 +17,7 @@ from agents import gnugo, gtp_client
 from agents.alphago.search import Parts
 from agents.evaluators import uniform
 from agents.players import make_player
+from arena import train as training
 from arena.alphago import records, store, table, teacher
 from arena.alphago.pipeline import Pipeline
 from arena.alphago.records import RecordsSettings
@@ -95,6 +96,31 @@ def test_moves_are_counted_for_who_made_them(plies: int, ours: int) -> None:
     assert meeting.seconds == (4.0, 2.0)
     one = Meeting.of("a", "b", MatchResult(games[:1]), plies)
     assert one.moves == ((3, 2) if plies == 0 else (2, 3))
+
+
+def test_what_a_resumed_pipeline_was_told_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Overrides left no trace in the run's folder, and were forgotten by the next resumption."""
+
+    def stopped(pipeline: Pipeline) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Pipeline, "run", stopped)
+    settings = ["name=x", "game=go5", "runtime.engine=torch", "footprint.enabled=false", "tracking.mode=disabled"]
+    with pytest.raises(KeyboardInterrupt):
+        training.start("alphago_9x9", settings, runs=tmp_path, smoke=False)
+    (tmp_path / "x" / "supervised").mkdir()
+    for overrides in (["table.openings=3", "value.fit.network.channels=8"], []):
+        with pytest.raises(KeyboardInterrupt):
+            training.resume(tmp_path / "x", overrides)
+        kept = load(AlphaGoConfig, tmp_path / "x" / "config.yaml")
+        assert (kept.table.openings, kept.value.fit.network.channels) == (3, 8)
+    for override, message in (
+        ("game=go7", "was begun with go5: leave game as it was"),
+        ("supervised.network.channels=8", "stage supervised was begun with another network"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            training.resume(tmp_path / "x", [override])
+    assert load(AlphaGoConfig, tmp_path / "x" / "config.yaml") == kept
 
 
 def test_stages_are_runs_of_one_group_and_the_table_is_in_it_as_table_and_picture(tmp_path: Path) -> None:

@@ -541,6 +541,19 @@ def test_every_config_smokes(name: str, tmp_path: Path) -> None:
     assert (tmp_path / f"{name}-smoke" / "agents" / f"{last}.safetensors").exists()
 
 
+def test_a_smoke_run_begins_anew_but_not_while_another_one_is_there(tmp_path: Path) -> None:
+    """The second one deleted the first one's folder, its lock included, before it looked for the lock."""
+    old = tmp_path / "tictactoe-smoke" / "agents" / "000009.safetensors"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    with training._only_one(tmp_path / "tictactoe-smoke"):
+        with pytest.raises(ValueError, match="another process is training in"):
+            training.start("tictactoe", ["tracking.mode=disabled"], runs=tmp_path, smoke=True)
+        assert old.exists()
+    training.start("tictactoe", ["tracking.mode=disabled"], runs=tmp_path, smoke=True)
+    assert not old.exists()
+
+
 def test_repeats_bit_for_bit(tmp_path: Path) -> None:
     config = load(Config, find_config("tictactoe"), TINY)
     run_here(config, tmp_path / "a")

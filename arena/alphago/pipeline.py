@@ -30,7 +30,7 @@ from agents.alphago import rollout
 from agents.alphago.player import REINFORCED, SUPERVISED, VALUE, load_parts, network, rollout_policy
 from agents.alphago.policies import sampler, sensibly
 from agents.evaluators import Evaluator
-from agents.files import AgentFile, load_agent, save_agent
+from agents.files import AgentFile, load_agent, save_agent, write_atomically
 from agents.network import NetworkSettings
 from agents.planes import seen_by
 from agents.players import Player, policy_player
@@ -43,11 +43,12 @@ from arena.alphago.reinforce import Reinforce
 from arena.alphago.settings import AlphaGoConfig
 from arena.alphago.spent import Account
 from arena.alphago.store import Line
+from arena.folders import CONFIG
 from arena.footprint import Meter
 from arena.match import play_match, random_openings
 from arena.progress import Progress
 from arena.report import games as sample
-from arena.settings import dump
+from arena.settings import dump, load
 from arena.tracking import Tracker
 from envs import Game, States
 from envs.go import Go
@@ -69,13 +70,32 @@ class Pipeline:
 
     def create_folder(self) -> None:
         """Start a new experiment. ValueError if the folder already holds one."""
-        if (self.folder / "config.yaml").exists():
+        if (self.folder / CONFIG).exists():
             raise ValueError(
                 f"{self.folder} already holds a run: continue it with `arena train --resume {self.folder}`, "
                 "or give this one another name (name=...)"
             )
         self.agents.mkdir(parents=True, exist_ok=True)
-        (self.folder / "config.yaml").write_text(dump(self.config))
+        self._keep_config()
+
+    def resume(self) -> None:
+        """Go on with the experiment in the folder. The config that holds from now on is kept; what a stage that is done was told
+        is history.
+
+        ValueError where the game, or the network of a stage that has begun, is another one.
+        """
+        before, now = load(AlphaGoConfig, self.folder / CONFIG), self.config
+        networks = {"supervised": (before.supervised.network, now.supervised.network)}
+        networks["value"] = before.value.fit.network, now.value.fit.network
+        if envs.make(before.game).name != self.game.name:
+            raise ValueError(f"{self.folder} was begun with {before.game}: leave game as it was, or start anew")
+        for stage, (old, new) in networks.items():
+            if (self.folder / stage).exists() and old != new:
+                raise ValueError(f"stage {stage} was begun with another network: leave it as it was, or start anew")
+        self._keep_config()
+
+    def _keep_config(self) -> None:
+        write_atomically(self.folder / CONFIG, dump(self.config).encode())
 
     def run(self) -> rating.Estimate:
         """Every stage that is not done yet; the ratings of the table at the end."""
