@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -9,7 +10,9 @@ from types import FrameType
 
 
 def main() -> None:
-    """Run the command line. A mistake of the user's is one line and exit code 2, an interruption 130, no traceback."""
+    """Run the command line. A mistake of the user's is one line and exit code 2, want of memory one line and 1, an interruption
+    130. A mistake of the program's keeps its traceback, and every other does where ARENA_DEBUG is set.
+    """
     from arena.cli import app
 
     signal.signal(signal.SIGTERM, _terminate)
@@ -17,11 +20,31 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(130)
-    except (ValueError, OSError, ArithmeticError) as error:
-        if os.environ.get("ARENA_DEBUG"):
+    except Exception as error:
+        memory = _is_want_of_memory(error)
+        if os.environ.get("ARENA_DEBUG") or not (memory or isinstance(error, (ValueError, OSError, ArithmeticError))):
             raise
-        print(f"arena: {error}", file=sys.stderr)
-        sys.exit(2)
+        print(f"arena: {_too_large(error) if memory else error}", file=sys.stderr)
+        sys.exit(1 if memory else 2)
+
+
+def _is_want_of_memory(error: Exception) -> bool:
+    """Whether memory ran out. On a CPU torch says so in a plain RuntimeError, on a GPU in one of its own; neither needs torch."""
+    texts = ("can't allocate memory", "out of memory")
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (isinstance(error, RuntimeError) and any(text in str(error) for text in texts))
+    )
+
+
+def _too_large(error: Exception) -> str:
+    """What to do about it, and what was asked for."""
+    said = " ".join((str(error) or "no more to be had").split()).partition(" and data type")[0]
+    return (
+        "memory ran out. In training fewer games side by side (selfplay.slots), smaller batches (train.batch) or a smaller "
+        f"network need less; elsewhere fewer simulations, or a lower --parallel. ({said[:200]})"
+    )
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import envs
 from arena import tables
+from arena.__main__ import main
 from arena.cli import app
 from arena.clock import TimeControl
 from arena.table import Options
@@ -63,6 +64,39 @@ def test_mistakes_are_one_line_and_exit_2(arguments: list[str], message: str, tm
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["analyze", "tictactoe", "--player", "mcts:1000000000000"],  # numpy's error
+        [
+            "train",
+            "tictactoe",
+            "runtime.engine=torch",
+            "network.trunk=mlp",
+            "network.mlp_hidden=100000000000",
+        ],  # torch's
+    ],
+)
+def test_want_of_memory_is_one_line_that_says_what_needs_less(arguments: list[str], tmp_path: Path) -> None:
+    """It was a traceback."""
+    done = arena(*arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("arena: memory ran out. In training fewer games side by side (selfplay.slots)")
+    assert "allocate" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_mistake_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise RuntimeError("shapes (3,) and (4,) do not match")
+
+    monkeypatch.setattr("arena.tables.games", broken)
+    monkeypatch.setattr(sys, "argv", ["arena", "games"])
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    with pytest.raises(RuntimeError, match="do not match"):
+        main()
 
 
 def test_games_are_listed_as_they_can_be_written() -> None:
