@@ -19,12 +19,19 @@ LADDER = (  # of games without one of their own; each some hundred Elo above the
     *("random", "clumsy:60:mcts:50", "clumsy:30:mcts:50", "clumsy:10:mcts:50"),
     *("mcts:50", "mcts:200", "mcts:800", "mcts:3000"),
 )
-LADDERS = {
+SHALLOW = (  # of games whose static estimate sees more in two plies than ten thousand playouts
+    *("random", "clumsy:80:minimax:2", "clumsy:60:minimax:2", "clumsy:40:minimax:2"),
+    *("clumsy:25:minimax:2", "clumsy:10:minimax:2", "minimax:2"),
+)
+LADDERS = {  # by a game's name, or its first word for all sizes and rules
     # chess: its playouts are slow
     "chess": ("random", "clumsy:60:greedy", "clumsy:30:greedy", "greedy", "minimax:2", "minimax:3"),
     "tictactoe": ("random", "clumsy:60:mcts:50", "clumsy:30:mcts:50", "clumsy:10:mcts:50", "solver"),
     "connect_four": (*LADDER[:6], "champion:0", "champion:25", "champion"),
     "go:size=9,komi=7": (*LADDER[:3], "mcts:50", "mcts:200", "champion:0", "champion:25", "champion", "champion:600"),
+    "hex": SHALLOW,
+    "mnk": SHALLOW,
+    "breakthrough": (*SHALLOW, "minimax:4"),
 }
 DATA = Path(__file__).parent / "data" / "levels.json"
 
@@ -65,7 +72,8 @@ class Measurement(TypedDict):
 
 def ladder(game: Game) -> tuple[str, ...]:
     """The players of the levels of `game`, from weak to strong."""
-    return LADDERS.get(game.name, LADDER)
+    family, _, _ = game.name.partition(":")
+    return LADDERS.get(game.name, LADDERS.get(family, LADDER))
 
 
 def levels(game: Game) -> list[Level]:

@@ -82,9 +82,9 @@ ROLLOUT_SEARCH = SearchSettings(rule="puct", c_init=3.0, fpu=0.0)
 class SearchPlayer:
     """Searches every position `simulations` deep and plays the search's choice.
 
-    A batch of positions is searched side by side, one leaf each. A single position is searched `leaves` at a time under
-    virtual loss, and keeps the part of its tree that the game has reached. Where `resign` is set it gives up games whose move
-    is worth less than -`resign`.
+    A batch of positions is searched side by side, one leaf each, from nothing: in a match the last game left is searched as
+    all others were. `search` is for one game that goes on: `leaves` at a time under virtual loss, keeping the part of its tree
+    that the game has reached. Where `resign` is set it gives up games whose move is worth less than -`resign`.
     """
 
     def __init__(
@@ -106,8 +106,6 @@ class SearchPlayer:
         self._single: Search | None = None
 
     def __call__(self, states: States, rng: np.random.Generator) -> NDArray[np.int64]:
-        if len(states) == 1:
-            return self.decide(self.search(states[0], rng), np.array([0]))
         if self._batched is None or len(self._batched.states) < len(states):
             self._batched = Search(self.game, self.settings, slots=len(states), capacity=self.simulations + 1)
         slots = np.arange(len(states))

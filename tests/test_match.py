@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 import envs
+from agents.evaluators import heuristic
 from agents.players import Forfeit, Loss, SearchPlayer, make_player
+from agents.search import SearchSettings
 from arena.match import PlayedGame, gauntlet, play_match, random_openings
 from arena.yardstick import keep_rate
 from envs import States
+from envs.batch import random_play
 
 
 def test_openings_are_distinct_unfinished_and_reached_by_their_moves() -> None:
@@ -181,6 +184,14 @@ def test_a_single_position_is_searched_with_several_leaves_and_reuse() -> None:
         states = game.step(states, np.array([action]))
     search = player.search(states[0], rng)
     assert search.tree.edge["visits"][0, 0].sum() >= 400
+
+
+def test_the_last_game_of_a_match_is_searched_as_all_others() -> None:
+    game, rng = envs.make("connect_four"), np.random.default_rng(0)
+    states = random_play(game, game.reset(24), 6, rng.integers(2**63, size=24, dtype=np.uint64))
+    player = SearchPlayer(game, heuristic(game), SearchSettings(rule="puct"), 200)
+    together = player(states, rng)
+    assert [int(player(states[i : i + 1], rng)[0]) for i in range(len(states))] == together.tolist()
 
 
 def test_the_champions_that_come_with_the_package_are_what_they_claim() -> None:

@@ -205,7 +205,8 @@ class APVSearch:
 
 
 class APVPlayer:
-    """Plays the most visited move of AlphaGo's search. A single game keeps the part of its tree that it has reached.
+    """Plays the most visited move of AlphaGo's search: of many games side by side, or with `move` of one that goes on, which
+    keeps the part of its tree that it has reached.
 
     Where `resign` is set it gives up games whose move is worth less than -`resign` (paper: max Q < -0.8; of few simulations the
     greatest Q is often that of one lucky playout, so the move to be played is asked). `looker` is for hints and analyses: an
@@ -225,8 +226,6 @@ class APVPlayer:
         self._batched: APVSearch | None = None
 
     def __call__(self, states: States, rng: np.random.Generator) -> NDArray[np.int64]:
-        if len(states) == 1:
-            return np.array([self.move(states[0], rng, lambda: False)])
         slots = np.arange(len(states))
         if self._batched is None or len(self._batched.states) < len(states):
             self._batched = self._search(len(states), self.simulations + 1)
