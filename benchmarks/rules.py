@@ -32,6 +32,7 @@ from envs import Game
 from envs.batch import Threaded
 
 BATCH, SEARCHES, SIMULATIONS = 1024, 256, 200
+PLIES = 512  # in a call: enough that waking the threads for it does not count
 
 
 class Peers(NamedTuple):
@@ -66,14 +67,14 @@ def best_rate(work: Callable[[], int], seconds: float) -> float:
 
 
 def batched_steps(game: Threaded, batch: int) -> Callable[[], int]:
-    """Sixty-four plies of `batch` games."""
-    rng, plies = np.random.default_rng(0), 64
+    """PLIES plies of `batch` games."""
+    rng = np.random.default_rng(0)
     states = game.reset(batch)
 
     def work() -> int:
         nonlocal states
-        states = game.random_play(states, plies, rng.integers(2**64, size=batch, dtype=np.uint64))
-        return plies * batch
+        states = game.random_play(states, PLIES, rng.integers(2**64, size=batch, dtype=np.uint64))
+        return PLIES * batch
 
     return work
 
