@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -138,8 +139,18 @@ def _answer(place: Place, share: Share, parcel: Parcel, pipe: Connection) -> Ans
     try:
         return place.play(share, parcel, heard)
     except Exception as error:  # it is raised again in the run
-        error.add_note(f"in a worker: {traceback.format_exc()}")
-        return error
+        sent = _portable(error)
+        sent.add_note(f"in a worker: {traceback.format_exc()}")
+        return sent
+
+
+def _portable(error: Exception) -> Exception:
+    """`error`, or where it would not come out of the pipe as it went in, one that says its name and words."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever a class does when it is taken apart or put together
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _end_with_the_run() -> None:

@@ -22,9 +22,13 @@ from agents.search import SearchSettings
 from arena import worker_processes
 from arena.selfplay import SelfPlaySettings
 from arena.workers import (
+    Answer,
     Job,
     Order,
+    Parcel,
+    Place,
     Played,
+    Share,
     Threads,
     Workers,
     WorkerSettings,
@@ -168,6 +172,39 @@ def test_what_goes_wrong_in_a_process_goes_wrong_here(
         processes().play(Order(dict(list(weights.items())[1:]), (7, 0, 0)))
     assert "in a worker: Traceback" in caught.value.__notes__[0]
     assert multiprocessing.active_children() == []
+
+
+class OddError(Exception):
+    """Unpickling calls it with its text alone."""
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(f"{what} at {where}")
+
+
+def test_an_error_that_does_not_survive_the_pipe_is_named_all_the_same() -> None:
+    """One was a TypeError in the run, the other the death of three workers."""
+
+    class LocalError(Exception):
+        """Has no place to be found at."""
+
+    class Broken(Place):
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def play(self, *arguments: object) -> Answer:
+            raise self.error
+
+    share, parcel = Share(WHOLE, 0, {}), Parcel(Order({}, (0,)), b"")
+    for error, name in (
+        (OddError("no room", "a1"), "OddError: no room at a1"),
+        (LocalError("lost"), "LocalError: lost"),
+    ):
+        ours, theirs = multiprocessing.Pipe()
+        theirs.send(worker_processes._answer(Broken(error), share, parcel, theirs))
+        said = ours.recv()
+        assert isinstance(said, RuntimeError)
+        assert str(said) == name
+        assert "in a worker: Traceback" in said.__notes__[0]
 
 
 @pytest.mark.parametrize(("end", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
