@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.recfunctions import repack_fields
 from numpy.typing import NDArray
 
-from agents.players import Player, looker, move_in_time
+from agents.players import Forfeit, Player, looker, move_in_time
 from envs import Game, States, random_actions
 
 
@@ -128,7 +128,9 @@ class _StoppedError(Exception):
 
 
 class Clumsy:
-    """Plays as `player` does, but for a `share` of its moves, which are uniformly random."""
+    """Plays as `player` does, but for a `share` of its moves, which are uniformly random. Where `player` gives up, so does it:
+    not in moves that it does not think about.
+    """
 
     def __init__(self, game: Game, player: Player, share: float) -> None:
         self.game, self.player, self.share = game, player, share
@@ -138,7 +140,12 @@ class Clumsy:
         actions = random_actions(self.game.legal(states), rng)
         sober = rng.random(len(states)) >= self.share
         if sober.any():
-            actions[sober] = self.player(states[sober], rng)
+            try:
+                actions[sober] = self.player(states[sober], rng)
+            except Forfeit as forfeit:
+                rows = np.flatnonzero(sober)
+                actions[sober] = forfeit.actions
+                raise Forfeit({int(rows[i]): loss for i, loss in forfeit.losses.items()}, actions) from None
         return actions
 
     def move(self, state: np.void, rng: np.random.Generator, stop: Callable[[], bool]) -> int:

@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
@@ -72,7 +73,17 @@ def unless_lost(actions: NDArray[np.int64], values: NDArray[np.floating], resign
     return actions
 
 
-BUILT_IN = ("random", "greedy", "minimax:DEPTH", "mcts:SIMULATIONS", "solver", "champion", "gtp:COMMAND", "level:N")
+BUILT_IN = (
+    "random",
+    "greedy",
+    "minimax:DEPTH",
+    "mcts:SIMULATIONS",
+    "solver",
+    "champion",
+    "gtp:COMMAND",
+    "level:N",
+    "clumsy:PERCENT:PLAYER",
+)
 CHAMPIONS = Path(__file__).parent / "data"  # one agent file a game; RESULTS.md says how each was trained
 # Uniform priors: P sqrt(N) / (1 + n) explores like UCT when c is a few times larger than for a learned policy. On the
 # Connect Four yardstick c = 2, 4 and 8 keep the value equally often (90 to 91%), 1 less (89%).
@@ -191,6 +202,16 @@ class Resigning(Protocol):
     resign: float | None  # it does where its move is worth less than minus this; None: never
 
 
+def resigner(player: Player) -> Resigning | None:
+    """Who decides whether `player` gives up: itself, or who makes the considered moves of one that is clumsy; None where
+    nobody searches.
+    """
+    inside = getattr(player, "player", None)
+    if inside is not None:
+        return resigner(inside)
+    return player if isinstance(player, Resigning) else None
+
+
 def resigning(player: Player, resign: float) -> Player:
     """`player`, which from now on gives up games that it takes for lost: worth less than -`resign`, 0 to 1; AlphaGo 0.8.
 
@@ -198,9 +219,9 @@ def resigning(player: Player, resign: float) -> Player:
     """
     if not 0 <= resign <= 1:
         raise ValueError(f"resign is {resign:g}: give a number from 0 to 1, such as AlphaGo's 0.8")
-    if not isinstance(player, Resigning):
+    if (searching := resigner(player)) is None:
         raise ValueError("resigning is for players that search: this one does not say what its games are worth")
-    player.resign = resign
+    searching.resign = resign
     if (other := looker(player)) is not None:
         other.resign = resign
     return player
@@ -337,6 +358,10 @@ def _trained(game: Game, spec: str) -> Player:
 
     path, given = trained_spec(spec)
     if not path.exists():
+        kind, colon, rest = spec.partition(":")
+        near = difflib.get_close_matches(kind, [known.partition(":")[0] for known in BUILT_IN], n=1)
+        if near:
+            raise ValueError(f"there is no player '{spec}'; did you mean '{near[0]}{colon}{rest}'?")
         raise ValueError(f"there is no player '{spec}': neither a file or run folder nor one of {', '.join(BUILT_IN)}")
     if alphago.is_alphago(path):
         return alphago.alphago(game, path, alphago.SIMULATIONS if given is None else given)

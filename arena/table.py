@@ -16,12 +16,12 @@ from agents.players import (
     Loss,
     LossReason,
     Player,
-    Resigning,
     SearchPlayer,
     has_champion,
     looker,
     make_player,
     move_in_time,
+    resigner,
     resigning,
     unless_lost,
 )
@@ -326,7 +326,7 @@ def sit(
 
 def gives_up(player: Player, resign: float) -> bool:
     """Tell `player` to give up what it takes for lost (`agents.players.resigning`); False where it has no opinion."""
-    if not isinstance(player, Resigning):
+    if resigner(player) is None:
         return False
     resigning(player, resign)
     return True

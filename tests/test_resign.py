@@ -9,6 +9,7 @@ import pytest
 
 import envs
 from agents.alphago.search import APVPlayer, APVSettings, Parts
+from agents.classic import Clumsy
 from agents.evaluators import Evaluation, Evaluator, uniform
 from agents.players import Forfeit, Player, SearchPlayer, make_player, resigning
 from agents.search import SearchSettings
@@ -76,6 +77,23 @@ def test_a_proven_loss_is_a_lost_game() -> None:
         states = game.step(states, np.array([action]))
     with pytest.raises(Forfeit, match=r"worth -1\.00"):
         resigning(make_player(game, "mcts:200"), 0.99)(states, np.random.default_rng(0))
+
+
+def test_a_clumsy_player_gives_up_what_the_player_inside_takes_for_lost() -> None:
+    """Only rows that it thinks about, and its own ones: the player inside is asked about those alone."""
+    states, rng = np.repeat(both_to_move()[1:], 40), np.random.default_rng(0)
+    states[::2] = both_to_move()[0]  # Black, who has won
+    clumsy = resigning(Clumsy(GAME, player("search", 0.9), 0.5), 0.8)
+    with pytest.raises(Forfeit) as forfeit:
+        clumsy(states, rng)
+    lost = list(forfeit.value.losses)
+    assert all(row % 2 for row in lost)
+    assert 3 < len(lost) < 17
+    assert GAME.legal(states)[np.arange(40), forfeit.value.actions].all()
+    assert GAME.legal(states)[np.arange(40), Clumsy(GAME, player("search", 0.9), 0.5)(states, rng)].all()
+    with pytest.raises(ValueError, match="resigning is for players that search"):
+        resigning(make_player(GAME, "clumsy:30:greedy"), 0.8)
+    assert resigning(make_player(GAME, "level:3"), 0.8)
 
 
 def test_who_does_not_search_cannot_resign() -> None:
