@@ -257,12 +257,14 @@ def test_breakthrough_takes_a_piece_up_and_puts_it_down() -> None:
 
 def test_pass_and_swap_are_keys() -> None:
     async def go(screen: Screen) -> None:
+        assert "p Pass" in screen.picture
         await screen.press("p", "p")
         assert "White has won by 7" in screen.text("#status")
 
     async def hexagonal(screen: Screen) -> None:
+        assert "p Swap" in screen.picture
         await screen.press("p")
-        assert screen.text("#status") == "There is nothing to pass here."
+        assert screen.text("#status") == "There is nothing to swap here."
         await screen.click(1)
         await screen.press("p")
         assert screen.moves == "b1 swap"

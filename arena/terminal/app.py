@@ -51,7 +51,8 @@ class PlayApp(App[None]):
         Binding("h", "hint", "Hint"),
         Binding("a", "analysis", "Analysis"),
         Binding("g", "ground", "Territory"),
-        Binding("p", "elsewhere", "Pass"),
+        Binding("p", "elsewhere('pass')", "Pass"),
+        Binding("p", "elsewhere('swap')", "Swap"),
         Binding("n", "new", "New"),
         Binding("v", "review", "Review"),
         Binding("l", "opponent", "Level"),
@@ -76,7 +77,7 @@ class PlayApp(App[None]):
         self.turns: Turns | None = None  # while the players are being prepared
         self.failure: Exception | None = None  # why there is no game
         self.theme = "textual-dark" if self.options.dark else "textual-light"
-        self._passes = False  # there are moves without a place on the board
+        self._elsewhere = ""  # what moves without a place on the board do: pass or swap; empty where there are none
 
     def compose(self) -> ComposeResult:
         yield self.page
@@ -127,7 +128,8 @@ class PlayApp(App[None]):
 
     def _prepared(self, prepared: jobs.Prepared) -> None:
         self.turns = turns = Turns(prepared, self.thinker, self.rng, self.options, self._show)
-        self._passes = any(not names_a_place(self.game, action) for action in range(self.game.num_actions))
+        placeless = [self.game.action_name(a) for a in range(self.game.num_actions) if not names_a_place(self.game, a)]
+        self._elsewhere = "swap" if "swap" in placeless else "pass" if placeless else ""
         self.refresh_bindings()
         try:
             turns.go_on() if self.options.record is None else turns.open(self.options.record)
@@ -182,13 +184,13 @@ class PlayApp(App[None]):
                 self._at_table.play(action)
                 return
 
-    def action_elsewhere(self) -> None:
+    def action_elsewhere(self, word: str) -> None:
         """Pass, swap: moves without a place on the board."""
         elsewhere = self.page.board.moves.elsewhere
         if elsewhere:
             self._offer(elsewhere)
         else:
-            self._at_table.say("There is nothing to pass here.", warning=True)
+            self._at_table.say(f"There is nothing to {word} here.", warning=True)
 
     def action_type(self) -> None:
         """Ask for a move."""
@@ -216,7 +218,7 @@ class PlayApp(App[None]):
         if action == "ground":
             return isinstance(self.game, TerritoryGame)
         if action == "elsewhere":
-            return self._passes and persons > 0
+            return parameters == (self._elsewhere,) and persons > 0
         if action in ("resign", "hint", "type", "opponent"):
             return persons > 0
         return action != "swap" or persons == 1
