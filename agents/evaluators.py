@@ -7,6 +7,7 @@ Priors are zero where illegal and sum to one; values are for the side to move, i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -24,6 +25,16 @@ class Evaluation(NamedTuple):
 
 Evaluator = Callable[[States], Evaluation]
 Playout = Callable[[States, NDArray[np.uint64]], NDArray[np.float32]]  # (states, seeds) -> results, as `Game.rollout`
+
+
+def checked(answer: Evaluation) -> Evaluation:
+    """`answer` itself. FloatingPointError where a prior or a value is no number, or infinite.
+
+    Every score that a search makes of such a one is less than no other: it would walk to an action that is none.
+    """
+    if not math.isfinite(float(answer.priors.sum()) + float(answer.values.sum())):
+        raise FloatingPointError("the evaluator answers with what is no number: are the weights of its network broken?")
+    return answer
 
 
 def uniform_priors(legal: NDArray[np.bool_]) -> NDArray[np.float32]:

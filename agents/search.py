@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from agents import tree as kernels
-from agents.evaluators import Evaluation, Evaluator, Rollouts
+from agents.evaluators import Evaluation, Evaluator, Rollouts, checked
 from agents.fused import draw_seeds, fused_search
 from agents.nodes import ILLEGAL, OUT_OF_BOUNDS
 from agents.roots import halve, prepare_gumbel, root_summary
@@ -300,12 +300,12 @@ class Search:
         return line
 
     def _evaluated(self, evaluate: Evaluator, states: States, slots: NDArray[np.int64]) -> Evaluation:
-        """What the evaluator says of `states`, leaves of `slots`."""
+        """What the evaluator says of `states`, leaves of `slots`. FloatingPointError where that is no number."""
         if not isinstance(evaluate, Rollouts):
-            return evaluate(states)
+            return checked(evaluate(states))
         seeds = np.empty(len(states) * evaluate.per_state, np.uint64)
         draw_seeds(self._playout_streams(evaluate), np.repeat(slots, evaluate.per_state), seeds)
-        return evaluate.seeded(states, seeds)
+        return checked(evaluate.seeded(states, seeds))
 
     def _playout_streams(self, evaluate: Rollouts) -> NDArray[np.uint64]:
         if self._streams is None:

@@ -13,7 +13,8 @@ from agents.alphago.policies import sensibly
 from agents.alphago.search import APVPlayer, APVSearch, APVSettings, Parts
 from agents.classic import Perfect
 from agents.evaluators import Evaluation, Evaluator, rollouts, uniform, uniform_priors
-from agents.players import make_player
+from agents.players import Player, SearchPlayer, make_player
+from agents.search import SearchSettings
 from arena.match import play_match, random_openings
 from envs import Game, States, random_actions
 
@@ -242,3 +243,34 @@ def test_a_single_game_keeps_its_tree() -> None:
     search.run()
     assert search.results(np.array([0])).visits.sum() == 300
     assert search.advance(0, game.reset(1)[0], 50) == 0, "a position it has not reached begins anew"
+
+
+def answering(game: Game, part: str, number: float) -> Evaluator:
+    """Uniform priors and value 0, but `number` as the value, or as one prior, of every position that is not the start."""
+
+    def evaluate(states: States) -> Evaluation:
+        priors, values = uniform(game)(states)
+        later = states["ply"] > 0
+        if part == "value":
+            values[later] = number
+        else:
+            priors[later, 0] = number
+        return Evaluation(priors, values)
+
+    return evaluate
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+@pytest.mark.parametrize("part", ["value", "prior"])
+@pytest.mark.parametrize("kind", ["puct", "gumbel", "alphago", "alphago, asynchronous"])
+def test_what_is_no_number_ends_a_search_before_it_walks_to_no_action(kind: str, part: str, number: float) -> None:
+    """A walk came back with action -1, which is the last one."""
+    game = envs.make("go5")
+    broken, sound = answering(game, part, number), uniform(game)
+    if kind in ("puct", "gumbel"):
+        search: Player = SearchPlayer(game, broken, SearchSettings(rule=kind), 30)  # type: ignore[arg-type]
+    else:
+        settings = APVSettings(mix=0.5, threshold=1, asynchronous=kind != "alphago")
+        search = APVPlayer(game, Parts(broken, broken, sound, sound), settings, 60)
+    with pytest.raises(FloatingPointError, match="no number"), np.errstate(invalid="ignore"):
+        search(game.reset(1), np.random.default_rng(0))

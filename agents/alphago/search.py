@@ -26,7 +26,7 @@ from pydantic import Field
 
 from agents.alphago.kernels import apv as kernels
 from agents.alphago.policies import mixed, sensible, sensibly
-from agents.evaluators import Evaluation, Evaluator
+from agents.evaluators import Evaluation, Evaluator, checked
 from agents.players import SearchPlayer, unless_lost
 from agents.search import SearchSettings
 from agents.section import Section
@@ -91,7 +91,7 @@ class APVSearch:
         self.states[slots, 0] = states
         roots = np.zeros(len(slots), np.int64)
         legal = sensible(self.game, states)
-        kernels.set_priors(tree, np.asarray(slots, np.int64), roots, self._priors(states).priors, legal, True)
+        kernels.set_priors(tree, np.asarray(slots, np.int64), roots, checked(self._priors(states)).priors, legal, True)
 
     def advance(self, slot: int, state: np.void, simulations: int) -> int:
         """Give `slot` a root, keeping what the tree has below it, if it is there up to two plies down; rollouts inherited."""
@@ -124,7 +124,7 @@ class APVSearch:
         ends = self.game.terminal(leaves)
         results = np.asarray(self.game.returns(leaves), np.float32)
         if self.settings.mix > 0 and not ends.all():
-            results[~ends] = self.parts.rollout(leaves[~ends]).values
+            results[~ends] = checked(self.parts.rollout(leaves[~ends])).values
         kernels.finish(tree, self._rule, games, depth, self._paths, results, ends)
         places = np.empty(count, np.int64)
         kernels.grow(tree, self._rule, games, nodes, actions, ends, places)
@@ -152,7 +152,7 @@ class APVSearch:
     def _open(self, games: NDArray[np.int64], places: NDArray[np.int64], leaves: States) -> None:
         """New nodes with the tree policy's priors; the networks are to be asked about them."""
         self.states[games, places] = leaves
-        priors = sensibly(self.game, self.parts.tree)(leaves).priors
+        priors = checked(sensibly(self.game, self.parts.tree)(leaves)).priors
         kernels.set_priors(self.tree, games, places, priors, sensible(self.game, leaves), True)
         self._waiting += zip(games.tolist(), places.tolist(), strict=True)
 
@@ -173,9 +173,9 @@ class APVSearch:
                 self._asked = nodes, self._pool.submit(self._answer, states)
 
     def _answer(self, states: States) -> Evaluation:
-        """Both networks on `states`."""
+        """Both networks on `states`. FloatingPointError where one of them answers with no number."""
         values = self.parts.value(states).values if self.settings.mix < 1 else np.zeros(len(states), np.float32)
-        return Evaluation(self._priors(states).priors, values)
+        return checked(Evaluation(self._priors(states).priors, values))
 
     def _take(self, nodes: list[tuple[int, int]], future: Future[Evaluation]) -> None:
         """The networks' answer about `nodes`."""
