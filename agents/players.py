@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluators import Evaluator, rollouts
+from agents.evaluators import Evaluator, Rollouts, rollouts
 from agents.search import Search, SearchSettings
 from envs import Game, States
 from envs.go import Go
@@ -122,6 +122,8 @@ class SearchPlayer:
         slots = np.arange(len(states))
         self._batched.idle(np.arange(len(self._batched.states)))
         self._batched.begin(slots, states, self.simulations)
+        if isinstance(self.evaluate, Rollouts):
+            self._batched.seed_playouts(rng)  # so that a match follows from its seed, whatever was played before
         self._batched.run(self.evaluate, rng)
         return self.decide(self._batched, slots)
 

@@ -307,6 +307,10 @@ class Search:
         draw_seeds(self._playout_streams(evaluate), np.repeat(slots, evaluate.per_state), seeds)
         return checked(evaluate.seeded(states, seeds))
 
+    def seed_playouts(self, rng: np.random.Generator) -> None:
+        """Draw the streams of playout seeds from `rng` instead of the evaluator: what is found follows from it alone."""
+        self._streams = rng.integers(2**63, size=len(self.states), dtype=np.uint64)
+
     def _playout_streams(self, evaluate: Rollouts) -> NDArray[np.uint64]:
         if self._streams is None:
             self._streams = evaluate.draw(len(self.states))

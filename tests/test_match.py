@@ -194,6 +194,18 @@ def test_the_last_game_of_a_match_is_searched_as_all_others() -> None:
     assert [int(player(states[i : i + 1], rng)[0]) for i in range(len(states))] == together.tolist()
 
 
+def test_a_match_follows_from_its_seed_whatever_its_players_have_played_before() -> None:
+    game = envs.make("connect_four")
+    player, other = make_player(game, "mcts:60"), make_player(game, "greedy")
+
+    def games() -> list[tuple[int, ...]]:
+        rng = np.random.default_rng(1)
+        openings = random_openings(game, 3, 4, rng)
+        return [tuple(played.actions) for played in play_match(game, player, other, openings, rng).games]
+
+    assert games() == games()
+
+
 def test_the_champions_that_come_with_the_package_are_what_they_claim() -> None:
     """Connect Four's raw policy alone is better than alpha-beta of five plies, which keeps 92%; Go's plays under any komi."""
     game = envs.make("connect_four")

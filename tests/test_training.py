@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -440,6 +441,7 @@ def test_a_converted_network_is_kept_for_the_next_process(monkeypatch: pytest.Mo
     answers_again(2)
     assert sorted(file.suffix for file in (tmp_path / "networks").iterdir()) == [".bin", ".xml"]
     monkeypatch.setenv("ARENA_CACHE", str(kept / "is no folder"))
+    monkeypatch.setattr(tempfile, "tempdir", str(kept / "neither"))
     answers_again(3)
 
 

@@ -46,7 +46,9 @@ def sensibly(game: Game, evaluate: Evaluator, *, temperature: float = 1.0) -> Ev
         priors, values = evaluate(states)
         mask = sensible(game, states)
         weights = np.where(mask, np.power(priors, 1 / temperature) + 1e-12, 0)
-        return Evaluation((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32), values)
+        with np.errstate(invalid="ignore"):  # what is no number is found by whoever asked
+            shares = weights / weights.sum(axis=1, keepdims=True)
+        return Evaluation(shares.astype(np.float32), values)
 
     return masked
 
