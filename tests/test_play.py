@@ -20,7 +20,14 @@ from arena.table import Options
 from envs import records
 
 
-def session(game: str, opponent: str, lines: list[str], side: str = "first", terminal: bool = False) -> str:
+def session(
+    game: str,
+    opponent: str,
+    lines: list[str],
+    side: str = "first",
+    terminal: bool = False,
+    options: Options = Options(),  # noqa: B008  # a tuple: it cannot be changed
+) -> str:
     """What a person sees who types `lines` and then ends the input."""
     typed: Iterator[str] = iter(lines)
     out = io.StringIO()
@@ -32,7 +39,7 @@ def session(game: str, opponent: str, lines: list[str], side: str = "first", ter
             raise EOFError from None
 
     console = Console(file=out, width=80, emoji=False, force_terminal=terminal)
-    play(envs.make(game), opponent, side=side, seed=1, console=console, read=read)
+    play(envs.make(game), opponent, side=side, seed=1, console=console, read=read, options=options)
     return out.getvalue()
 
 
@@ -213,19 +220,8 @@ def test_a_program_that_resigns_has_lost_and_the_record_says_so(
 
 def test_an_opponent_that_searches_gives_up_what_is_lost_if_asked_to() -> None:
     """X answers the corner in the middle; its second corner's two threats are lost for O."""
-    typed = iter(["a1", "c3", "a3", "moves"])
-    out = io.StringIO()
-
-    def read(prompt: str) -> str:
-        try:
-            return next(typed)
-        except StopIteration:
-            raise EOFError from None
-
-    console = Console(file=out, width=80)
-    game = envs.make("tictactoe")
-    play(game, "mcts:200", side="first", seed=1, console=console, read=read, options=Options(resign=0.0))
-    assert "mcts:200 resigned after" in out.getvalue()
+    seen = session("tictactoe", "mcts:200", ["a1", "c3", "a3", "moves"], options=Options(resign=0.0))
+    assert "mcts:200 resigned after" in seen
 
 
 @pytest.mark.parametrize(
