@@ -28,6 +28,7 @@ from arena.config import Config
 from arena.footprint import Footprint, Meter
 from arena.learner import Learner
 from arena.match import PlayedGame, random_openings
+from arena.memory import resident
 from arena.progress import Progress
 from arena.replay import Replay, Samples
 from arena.report import games as sample
@@ -149,6 +150,8 @@ class Run:
             row |= ratings.figures if ratings else {}
             footprint = self.meter.read()
             row |= footprint.figures(row.get("rating/elo"))
+            if (held := resident()) is not None:
+                row["memory"] = held
             self.seconds += sum(self._phases.values())
             row |= {"seconds": self.seconds} | {f"phase/{name}": t for name, t in self._phases.items()}
             self.iteration, self.row = iteration, row

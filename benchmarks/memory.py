@@ -13,7 +13,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -28,6 +27,7 @@ from agents.network import PolicyValueNetwork
 from agents.planes import seen_by
 from agents.runtime import create, resolve, set_threads
 from arena.config import Config
+from arena.memory import resident
 from arena.settings import find_config, load
 from arena.workers import Job, Order, WorkerSettings, employ, resolve_count
 
@@ -53,7 +53,7 @@ def main(
     readings = []
     work = selfplay(settings, minutes) if minutes else reload(settings, updates)
     for done in work:
-        readings.append(Reading(time.perf_counter() - begin, done, resident()))
+        readings.append(Reading(time.perf_counter() - begin, done, held()))
     verdict(
         readings, f"{config}, {engine}: " + (f"{minutes:g} minutes of self-play" if minutes else "new weights alone")
     )
@@ -97,10 +97,12 @@ def fresh_weights(settings: Config, seed: int) -> dict[str, Tensor]:
     return PolicyValueNetwork(envs.make(settings.game), settings.network).state_dict()
 
 
-def resident() -> float:
-    """Megabytes of this process in memory."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+def held() -> float:
+    """MiB of this process in memory."""
+    memory = resident()
+    if memory is None:
+        raise typer.BadParameter("memory is read as Linux tells it: this system does not")
+    return memory
 
 
 def verdict(readings: list[Reading], title: str) -> None:
