@@ -54,10 +54,10 @@ class Engine:
             answer = None
         if answer is None:
             self.kill()
-            raise EngineError("crash", f"ended when asked '{question}'")
+            raise EngineError("crash", f"it ended when asked '{question}'")
         if answer[:1] not in ("=", "?"):
             self.kill()
-            raise EngineError("crash", f"answered '{question}' with '{answer[:60]}', which is no GTP")
+            raise EngineError("crash", f"it answered '{question}' with '{answer[:60]}', which is no GTP")
         text = answer[1:].lstrip("0123456789").strip()
         if answer.startswith("?"):
             raise RefusedError(text)

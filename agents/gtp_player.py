@@ -58,7 +58,7 @@ class GTPPlayer:
         except RefusedError as refusal:
             raise ValueError(f"'{self.command}' does not play {self.game.name}: {refusal}") from None
         except EngineError as error:
-            raise ValueError(f"'{self.command}' does not speak GTP: it {error}") from None
+            raise ValueError(f"'{self.command}' does not speak GTP: {error}") from None
 
     def _begin(self) -> None:
         self.engine.ask(f"boardsize {self.game.size}", SECONDS)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import torch
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 
 import envs
@@ -55,16 +54,14 @@ def _places(runs: Path, library: Path) -> Iterator[tuple[str, Path]]:
 
 
 def list_agents(runs: Path, library: Path, console: Console) -> None:
-    """Print all agents, a line each."""
+    """Print all agents: what to call each as a player, in a line of its own to be copied, and what it is."""
     found, problems = entries(runs, library)
-    table = Table(title="Agents")
-    for column in ("player", "game", "network", "weights", "sims", "identity"):
-        table.add_column(column, justify="right" if column in ("weights", "sims") else "left", overflow="fold")
     for spec, agent in found:
         size = f"{agent.network.trunk} {agent.network.blocks}x{agent.network.channels}"
-        weights = f"{_parameters(agent) / 1000:,.0f}k"
-        table.add_row(spec, agent.game.name, size, weights, str(agent.simulations), fingerprint(agent))
-    console.print(table)
+        weights = f"{_parameters(agent) / 1000:,.0f}k weights"
+        console.print(spec, style="bold", soft_wrap=True, markup=False, highlight=False)
+        about = f"{agent.game.name}, {size}, {weights}, {agent.simulations} simulations, {fingerprint(agent)}"
+        console.print(f"    {about}", soft_wrap=True, markup=False, highlight=False)
     for problem in problems:
         console.print(f"left out: {problem}", soft_wrap=True, markup=False, highlight=False)
 
@@ -182,10 +179,9 @@ def export_onnx(agent: AgentFile, path: Path) -> None:
     )
 
 
-def bring_in(path: Path, library: Path, name: str, console: Console) -> None:
-    """Take the agent in `path` into the library. ValueError where it is none, or another has that name."""
-    agent = load_agent(find_agent(path))
-    place = library / f"{name or path.stem}.safetensors"
+def bring_in(agent: AgentFile, library: Path, name: str, console: Console) -> None:
+    """Take `agent` into the library as `name`. ValueError where that is no name, or another agent's."""
+    place = library / f"{name}.safetensors"
     if place.parent != library:
         raise ValueError(f"'{name}' is no name: letters, digits and - will do")
     if place.exists() and fingerprint(load_agent(place)) != fingerprint(agent):

@@ -48,7 +48,6 @@ Adjudicate = Annotated[
     typer.Option(min=1, metavar="PLIES", help="stop longer games: on points where there are any, else drawn"),
 ]
 LedgerFile = Annotated[Path | None, typer.Option(help="where games are kept; else runs/ledger.sqlite")]
-AgentPath = Annotated[Path, typer.Argument(metavar="AGENT", help="an agent file or a run's folder")]
 AgentName = Annotated[Path, typer.Argument(metavar="AGENT", help="an agent file, a run's folder, or champion")]
 AgentGame = Annotated[str, typer.Option(help="whose champion; any other agent has to play it")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="lists as Markdown")]
@@ -197,6 +196,7 @@ def tournament(
 
 @app.command()
 def rate(
+    context: typer.Context,
     what: Annotated[
         str,
         typer.Argument(
@@ -215,9 +215,12 @@ def rate(
     from arena import standings, tables
     from arena.folders import config_of
 
+    new = [p for p in ("players", "openings", "plies", "ledger", "seed") if _given(context, p)]
     if Path(what).is_dir():
-        tables.run_ratings(Path(what))
+        _no_use(new + ["anchor"] * _given(context, "anchor"), f"the run {what}, which has rated its agents")
+        tables.run_ratings(Path(what), markdown=markdown)
     elif Path(what).is_file():
+        _no_use(new, f"the games in {what}, which have been played")
         standings.show_ledger(Path(what), anchor=anchor, markdown=markdown)
     elif Path(what).suffix == ".sqlite":
         raise ValueError(f"there is no ledger {what}: `arena tournament GAME --ledger {what}` makes one")
@@ -227,6 +230,19 @@ def rate(
         shared = ("round-robin", 0, openings, plies, seed, 100, None)
         for settings in standings.tournaments(what, players or [], shared):
             standings.play_and_show(settings, ledger, anchor=anchor, sprt=None, markdown=markdown)
+
+
+def _given(context: typer.Context, parameter: str) -> bool:
+    """Whether the command line has this parameter."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _no_use(parameters: list[str], subject: str) -> None:
+    """ValueError where `parameters` are given, which mean nothing for `subject`."""
+    if parameters:
+        names = ", ".join("PLAYERS" if p == "players" else f"--{p}" for p in parameters)
+        raise ValueError(f"{names}: of no use to {subject}; `arena rate GAME PLAYERS...` rates anew")
 
 
 @app.command()
@@ -314,8 +330,9 @@ def agents_export(
 
 @agents.command("import")
 def agents_import(
-    agent: AgentPath,
+    agent: AgentName,
     name: Annotated[str, typer.Option(help="what to call it; else as its file")] = "",
+    game: AgentGame = "",
     runs: Annotated[Path, typer.Option(help="where runs are kept; the agent goes to the folder agents in it")] = Path(
         "runs"
     ),
@@ -325,7 +342,7 @@ def agents_import(
 
     from arena import catalogue
 
-    catalogue.bring_in(agent, runs / "agents", name, Console(emoji=False))
+    catalogue.bring_in(catalogue.named(agent, game), runs / "agents", name or agent.stem, Console(emoji=False))
 
 
 @app.command()

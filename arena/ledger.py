@@ -66,6 +66,15 @@ class LedgerGame(NamedTuple):
     seed: str  # of the generator of the games played side by side with this one
 
 
+class OtherLosses(NamedTuple):
+    """Games that a player lost other than on the board."""
+
+    player: str
+    reason: Reason
+    games: int
+    detail: str  # of one of them
+
+
 class Ledger:
     """The ledger in the file `path`, made where there is none. ValueError where the file is something else."""
 
@@ -162,6 +171,20 @@ class Ledger:
             counts.setdefault((names[first], names[second]), Counter())[score] += 1
         results = [Result(a, b, n[1.0], n[0.5], n[0.0]) for (a, b), n in sorted(counts.items())]
         return results, sum(row[3] - 1 for row in rows)
+
+    def losses(self, game: str, version: int, event: str | None = None) -> list[OtherLosses]:
+        """Games of a game, or of one event in it, that were lost other than on the board, by player and reason."""
+        only = "" if event is None else "AND event.id = ?"
+        with self._told():
+            rows = self._file.execute(
+                "SELECT CASE WHEN score = 0 THEN first ELSE second END AS loser, reason, COUNT(*), MIN(detail)"
+                " FROM game JOIN event ON game.event = event.id"
+                " WHERE event.game = ? AND event.version = ? AND reason NOT IN ('normal', 'adjudication')"
+                f" {only} GROUP BY loser, reason ORDER BY loser, reason",
+                (game, version) if event is None else (game, version, event),
+            ).fetchall()
+        names = self.names()
+        return sorted(OtherLosses(names[loser], *rest) for loser, *rest in rows)
 
     def names(self) -> dict[str, str]:
         """What to call each player, by key; unique within a game."""

@@ -46,7 +46,7 @@ def play_and_show(
     settings = replace(settings, sprt=SPRT(*sprt) if sprt else None)
     console = Console(emoji=False)
     with Ledger(ledger_file or DEFAULT) as ledger:
-        with Progress(console=console, transient=True) as bar:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("", total=None)
             played = play(
                 settings,
@@ -56,13 +56,14 @@ def play_and_show(
             )
         game = envs.make(settings.game)
         if settings.format == "match":
-            _print(console, [match_table(settings, played, game.name)], markdown)
+            show(console, [match_table(settings, played, game.name)], markdown)
             if settings.sprt:
                 console.print(_decision(settings.sprt, played), soft_wrap=True, highlight=False)
             return
         results, copies = ledger.results(game.name, game.version, played.event)
-        _print(console, [crosstable(results, settings.players, game.name)], markdown)
+        show(console, [crosstable(results, settings.players, game.name)], markdown)
         show_ratings(console, results, copies, anchor=anchor, title=game.name, markdown=markdown)
+        show_losses(console, ledger, game.name, game.version, played.event)
     if settings.format == "ladder":
         console.print("The ladder, from the top: " + ", ".join(ladder_order(settings.players, played.rounds)))
     if settings.format == "swiss":
@@ -87,6 +88,7 @@ def show_ledger(path: Path, *, anchor: str, markdown: bool = False) -> None:
             results, copies = ledger.results(game, version)
             title = game if len({v for g, v in rules if g == game}) == 1 else f"{game}, rules of version {version}"
             show_ratings(console, results, copies, anchor=anchor, title=title, markdown=markdown)
+            show_losses(console, ledger, game, version)
 
 
 def show_ratings(
@@ -97,10 +99,10 @@ def show_ratings(
     for group in found:
         inside = [r for r in results if r.a in group]
         estimate = rating.estimate(inside, {anchor: 0.0} if anchor in group else {}, a_first=True)
-        _print(console, [rating_table(estimate, title)], markdown)
+        show(console, [rating_table(estimate, title)], markdown)
         if estimate.first_move is not None:
-            value, low, high = estimate.first_move
-            note = f"The first move is worth {value:+.0f} Elo ({low:+.0f} to {high:+.0f})"
+            value, low, high = (round(figure) for figure in estimate.first_move)  # no "-0"
+            note = f"The first move is worth {value:+d} Elo ({low:+d} to {high:+d})"
             console.print(f"{note}; equals draw {estimate.draws:.0%} of their games.", soft_wrap=True)
         for circle in rating.cycles(inside):
             beats = " beats ".join([*circle, circle[0]])
@@ -109,6 +111,17 @@ def show_ratings(
         console.print(f"No games link these {len(found)} groups: their ratings do not compare.", soft_wrap=True)
     if copies:
         console.print(f"{copies} games were copies of others and count once.", soft_wrap=True)
+
+
+def show_losses(console: Console, ledger: Ledger, game: str, version: int, event: str | None = None) -> None:
+    """Print who lost games other than on the board, how many, and why: "gtp:foo lost 2 by crash"."""
+    for loss in ledger.losses(game, version, event):
+        console.print(
+            f"{loss.player} lost {loss.games} by {loss.reason}: {loss.detail}".rstrip(": "),
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
 
 
 def rating_table(estimate: Estimate, title: str) -> Table:
@@ -181,7 +194,8 @@ def _forfeits(games: Sequence[LedgerGame]) -> str:
     return ", ".join(f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons))
 
 
-def _print(console: Console, tables: Iterable[Table], markdown: bool) -> None:
+def show(console: Console, tables: Iterable[Table], markdown: bool) -> None:
+    """Print tables, or write them as Markdown."""
     for table in tables:
         if not markdown:
             console.print(table)

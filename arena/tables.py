@@ -18,7 +18,7 @@ from arena.alphago.settings import AlphaGoConfig
 from arena.config import Config
 from arena.folders import config_of
 from arena.settings import kind, load
-from arena.standings import rating_table
+from arena.standings import rating_table, show
 from envs import Game
 from envs.go import Go
 
@@ -32,7 +32,7 @@ OTHERS = {  # what a game can be besides its default
 }
 
 
-def run_ratings(folder: Path) -> None:
+def run_ratings(folder: Path, *, markdown: bool = False) -> None:
     """Print the rating list of the run in `folder`, of AlphaGo's stages that of its table."""
     path, console = config_of(folder), Console(emoji=False)
     if kind(path) == "alphago":
@@ -41,7 +41,7 @@ def run_ratings(folder: Path) -> None:
             raise ValueError(
                 f"no players have met at the table of {folder} yet, its last stage: `arena report {folder}` shows the rest"
             )
-        console.print(rating_table(alphago.estimate(meetings), load(AlphaGoConfig, path).name))
+        show(console, [rating_table(alphago.estimate(meetings), load(AlphaGoConfig, path).name)], markdown)
         return
     config = load(Config, path)
     found, problems = checkpoint.newest(folder)
@@ -52,7 +52,8 @@ def run_ratings(folder: Path) -> None:
             f"{folder} has rated no agent yet: it does after every {config.rating.every} iterations (rating.every)"
         )
     results = [rating.Result(*r) for r in found.state["results"]]
-    console.print(rating_table(rating.estimate(results, anchors=dict(config.rating.anchors)), config.name))
+    estimate = rating.estimate(results, anchors=dict(config.rating.anchors))
+    show(console, [rating_table(estimate, config.name)], markdown)
 
 
 def show_levels(name: str) -> None:

@@ -39,7 +39,9 @@ def agent_file(path: Path, origin: dict[str, str | int] | None = None, seed: int
 def test_an_agent_taken_along_and_taken_in_is_the_same_player(tmp_path: Path, console: Console) -> None:
     path = agent_file(tmp_path / "mine.safetensors")
     catalogue.export(load_agent(path), tmp_path / "out", console)
-    catalogue.bring_in(tmp_path / "out" / "agent.safetensors", tmp_path / "runs" / "agents", "guest", console)
+    catalogue.bring_in(
+        load_agent(tmp_path / "out" / "agent.safetensors"), tmp_path / "runs" / "agents", "guest", console
+    )
     taken = tmp_path / "runs" / "agents" / "guest.safetensors"
     assert fingerprint(load_agent(taken)) == fingerprint(load_agent(path))
     game = envs.make("tictactoe")
@@ -79,7 +81,9 @@ def test_all_agents_are_listed_and_damaged_ones_named(tmp_path: Path, console: C
     assert len(problems) == 1
     assert "broken.safetensors" in problems[0]
     catalogue.list_agents(tmp_path, tmp_path / "agents", console)
-    assert "left out" in console.export_text()
+    listed = console.export_text()
+    assert "left out" in listed
+    assert f"\n{tmp_path / 'agents' / 'guest.safetensors'}\n" in listed  # in one piece, however long: to be copied
 
 
 def test_every_player_that_is_listed_can_be_described(tmp_path: Path) -> None:
@@ -99,11 +103,11 @@ def test_another_agent_of_that_name_is_not_overwritten(tmp_path: Path, console: 
     one, other = agent_file(tmp_path / "a" / "x.safetensors"), agent_file(tmp_path / "b" / "x.safetensors", seed=1)
     library = tmp_path / "library"
     for _ in range(2):  # the same one again is no conflict
-        catalogue.bring_in(one, library, "", console)
+        catalogue.bring_in(load_agent(one), library, "x", console)
     with pytest.raises(ValueError, match="is another agent: choose a name"):
-        catalogue.bring_in(other, library, "", console)
+        catalogue.bring_in(load_agent(other), library, "x", console)
     with pytest.raises(ValueError, match="is no name"):
-        catalogue.bring_in(other, library, "../escaped", console)
+        catalogue.bring_in(load_agent(other), library, "../escaped", console)
     assert fingerprint(load_agent(library / "x.safetensors")) == fingerprint(load_agent(one))
 
 
@@ -126,7 +130,7 @@ def test_a_pickle_under_an_agents_name_is_refused_unopened(form: str, tmp_path: 
         else:
             torch.save(Bomb(trace), file)
     with pytest.raises(ValueError, match="damaged or no agent file"):
-        catalogue.bring_in(path, tmp_path / "library", "", console)
+        catalogue.bring_in(catalogue.named(path, ""), tmp_path / "library", "agent", console)
     assert not trace.exists()
     assert not (tmp_path / "library").exists()
 
@@ -195,7 +199,7 @@ def test_what_a_stranger_wrote_of_his_agent_cannot_steer_the_terminal(tmp_path: 
 
 def test_taking_an_agent_in_leaves_behind_what_is_no_part_of_it(tmp_path: Path, console: Console) -> None:
     path = rewritten(agent_file(tmp_path / "agent.safetensors"), payload="x" * 1000)
-    catalogue.bring_in(path, tmp_path / "library", "", console)
+    catalogue.bring_in(load_agent(path), tmp_path / "library", "agent", console)
     with safetensors.safe_open(str(tmp_path / "library" / "agent.safetensors"), framework="pt") as file:
         assert "payload" not in file.metadata()
 

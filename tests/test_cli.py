@@ -57,6 +57,7 @@ def test_help_imports_nothing_heavy() -> None:
             ["rate", "none.sqlite"],
             "there is no ledger none.sqlite: `arena tournament GAME --ledger none.sqlite` makes one",
         ),
+        (["match", "gtp:nosuch", "random", "--game", "go9"], "there is no program 'nosuch' to play"),
         (["report", "nowhere"], "nowhere is no run, it does not exist"),
     ],
 )
@@ -66,7 +67,19 @@ def test_mistakes_are_one_line_and_exit_2(arguments: list[str], message: str, tm
     assert done.stderr.startswith("arena: ")
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert "Traceback" not in done.stderr + done.stdout
+    assert not done.stdout
+
+
+def test_what_is_rated_already_takes_no_options_of_new_games(tmp_path: Path) -> None:
+    """They were read and dropped."""
+    played = arena("match", "random", "greedy", "--game", "tictactoe", "--ledger", "games.sqlite", cwd=tmp_path)
+    assert played.returncode == 0
+    done = arena("rate", "games.sqlite", "greedy", "--openings", "3", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "PLAYERS, --openings: of no use to the games in games.sqlite" in done.stderr
+    (tmp_path / "run").mkdir()
+    assert "--anchor: of no use to the run run" in arena("rate", "run", "--anchor", "greedy", cwd=tmp_path).stderr
+    assert "| greedy |" in arena("rate", "games.sqlite", "--markdown", cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize(

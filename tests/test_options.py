@@ -77,7 +77,8 @@ CALLS: dict[str, list[tuple[str, str, Any]]] = {
     "agents describe": [("champion --game go9", "arena.catalogue.named", call(Path("champion"), "go9"))],
     "agents export": [("champion out --game go9", "arena.catalogue.named", call(Path("champion"), "go9"))],
     "agents import": [
-        ("a --name x --runs file", "arena.catalogue.bring_in", call(Path("a"), FILE / "agents", "x", ANY))
+        ("champion --game go9", "arena.catalogue.named", call(Path("champion"), "go9")),
+        ("a --name x --runs file", "arena.catalogue.bring_in", call(ANY, FILE / "agents", "x", ANY)),
     ],
     "records": [
         (
@@ -94,6 +95,11 @@ CALLS: dict[str, list[tuple[str, str, Any]]] = {
             call(ANY, seconds=0.5, console=ANY, as_json=True),
         )
     ],
+}
+NAMED = {
+    "agents describe": "arena.catalogue.describe",
+    "agents export": "arena.catalogue.export",
+    "agents import": "arena.catalogue.bring_in",
 }
 ELSEWHERE = {"play"}  # below, and in tests/test_cli.py; the themes of `study` run in tests/test_study.py
 
@@ -113,9 +119,9 @@ def test_every_option_reaches_what_the_command_calls(name: str, monkeypatch: pyt
         heard = MagicMock()
         with monkeypatch.context() as patch:
             patch.setattr(target, heard)
-            if name in ("agents describe", "agents export"):  # what is named is shown or written
-                done = "describe" if "describe" in name else "export"
-                patch.setattr(f"arena.catalogue.{done}", MagicMock())
+            if name in NAMED:  # an agent is found, and then something done with it
+                for step in {"arena.catalogue.named", NAMED[name]} - {target}:
+                    patch.setattr(step, MagicMock())
             app([*name.split(), *arguments.split()], standalone_mode=False)
         assert heard.mock_calls[:1] == [expected]
         given |= {word for word in arguments.split() if word.startswith("--")}

@@ -431,6 +431,14 @@ def test_bias(agent_path: Path, games_path: Path, tmp_path: Path) -> None:
     assert {"index.html", "groups.png", "groups.csv", "calibration.png", "symmetry.csv"} <= names
 
 
+def test_the_champion_is_studied_as_other_agents_are(
+    games_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run("bias", "champion", "--game", "connect_four", "--records", games_path, "--positions", 100)
+    assert (tmp_path / "runs/study/bias-champion-connect_four/index.html").exists()
+
+
 def test_neighbours(agent_path: Path, games_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbours, "PRETRAINING", 2)
     monkeypatch.setattr(neighbours, "TUNING", 2)

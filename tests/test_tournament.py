@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from agents.identity import identify
 from agents.network import NetworkSettings, PolicyValueNetwork
 from agents.players import built_in, make_player
 from agents.search import SearchSettings
+from arena import standings
 from arena import tournament as tournaments
 from arena.ledger import Ledger, LedgerGame
 from arena.rating import Result
@@ -237,6 +239,19 @@ def agent_file(folder: Path, name: str, seed: int = 0) -> Path:
     path = folder / f"{name}.safetensors"
     save_agent(path, AgentFile(game, settings, SearchSettings(), 4, weights, {"run": "test"}))
     return path
+
+
+def test_a_list_says_who_lost_games_other_than_on_the_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that crashed in every game looked like one that plays badly."""
+    program = tmp_path / "dies.py"
+    program.write_text("for _ in range(3): input(); print('=\\n', flush=True)")
+    player = f"gtp:{shlex.quote(sys.executable)} {program}"
+    settings = Tournament("go5", ("random", player), openings=2)
+    standings.play_and_show(settings, tmp_path / "ledger", anchor="random", sprt=None, markdown=True)
+    told = f"{player} lost 4 by crash: it ended when asked '"
+    assert told in capsys.readouterr().out
+    standings.show_ledger(tmp_path / "ledger", anchor="random")
+    assert told in capsys.readouterr().out
 
 
 def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ study = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Look into trained agents and game records; leaves a report page."
 )
 
-Agent = Annotated[Path, typer.Argument(metavar="AGENT", help="an agent file or a run's folder")]
+Agent = Annotated[Path, typer.Argument(metavar="AGENT", help="an agent file, a run's folder, or champion")]
+AgentGame = Annotated[str, typer.Option("--game", metavar="GAME", help="whose champion; other agents have to play it")]
 Records = Annotated[Path, typer.Option(metavar="PATH", help="game records: a file or a folder")]
 Out = Annotated[Path | None, typer.Option(metavar="FOLDER", help="where the report goes; else runs/study/...")]
 HeldOut = Annotated[
@@ -24,23 +25,27 @@ HeldOut = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="of every random draw")]
 
 
-def _report(out: Path | None, theme: str, subject: Path, title: str) -> Report:
+def _report(out: Path | None, theme: str, subject: str, title: str) -> Report:
     """The report of `theme` on `subject`, in `out` or in a folder named after both."""
     from rich.console import Console
 
     from arena.study.report import Report
 
-    folder = out or Path("runs") / "study" / f"{theme}-{_name(subject)}"
+    folder = out or Path("runs") / "study" / f"{theme}-{subject}"
     return Report(folder, title, Console(emoji=False))
 
 
-def _name(path: Path) -> str:
-    """A short name of an agent or of records: that of the run as well where the file's own says little.
+def _name(path: Path, game: str = "") -> str:
+    """A short name of an agent or of records: that of the run, or of the champion's game, as well where it says little.
 
     >>> [_name(Path(text)) for text in ("runs/go9/agents/000040.safetensors", "runs/go9", "games.sgf.gz")]
     ['go9-000040', 'go9', 'games']
+    >>> _name(Path("champion"), "go9")
+    'champion-go9'
     """
     stem = path.name.split(".")[0]
+    if str(path) == "champion":
+        return f"champion-{game}"
     return f"{path.parent.parent.name}-{stem}" if path.parent.name == "agents" else stem
 
 
@@ -51,19 +56,20 @@ def blackbox(
         Path | None, typer.Option(metavar="PATH", help="positions of these game records; else of the agent's own games")
     ] = None,
     positions: Annotated[int, typer.Option(min=1, help="positions explained")] = 40,
+    game: AgentGame = "",
     out: Out = None,
     seed: Seed = 0,
 ) -> None:
     """Explain an agent's moves: occlusion, saliency, integrated gradients, attention; and test the explanations."""
     import numpy as np
 
-    from agents.files import find_agent, load_agent
+    from arena.catalogue import named
     from arena.study import blackbox as theme
     from arena.study import inspect
     from arena.study import positions as source
 
-    loaded = load_agent(find_agent(agent))
-    report = _report(out, "blackbox", agent, f"Why these moves? {agent} ({loaded.game.name})")
+    loaded = named(agent, game)
+    report = _report(out, "blackbox", _name(agent, game), f"Why these moves? {agent} ({loaded.game.name})")
     rng = np.random.default_rng(seed)
     if records is None:
         found = source.own_games(loaded.game, inspect.evaluator(loaded), max(8, positions // 4), rng)
@@ -71,7 +77,9 @@ def blackbox(
         found = source.recorded(loaded.game, records, count=20 * positions, rng=rng, games=2000, note=report.note)
     rows = np.sort(rng.permutation(len(found))[:positions])
     theme.study(loaded, found.states[rows], report, seed=seed)
-    report.finish(_config(theme="blackbox", agent=agent, records=records, positions=positions, seed=seed))
+    report.finish(
+        _config(theme="blackbox", agent=agent, game=loaded.game.name, records=records, positions=positions, seed=seed)
+    )
 
 
 @study.command()
@@ -80,55 +88,62 @@ def bias(
     records: Records,
     positions: Annotated[int, typer.Option(min=100, help="positions measured on")] = 20_000,
     held_out: HeldOut = 0.0,
+    game: AgentGame = "",
     out: Out = None,
     seed: Seed = 0,
 ) -> None:
     """Measure policy and value by colour, symmetry, game phase, player rank and source of the records."""
     import numpy as np
 
-    from agents.files import find_agent, load_agent
+    from arena.catalogue import named
     from arena.study import bias as theme
     from arena.study import positions as source
 
-    loaded = load_agent(find_agent(agent))
-    report = _report(out, "bias", agent, f"For whom is it better? {agent} ({loaded.game.name})")
+    loaded = named(agent, game)
+    report = _report(out, "bias", _name(agent, game), f"For whom is it better? {agent} ({loaded.game.name})")
     rng = np.random.default_rng(seed)
     found = source.recorded(
         loaded.game, records, count=positions, rng=rng, held_out=held_out, games=0, note=report.note
     )
     theme.study(loaded, found, report, seed=seed)
-    options = {"agent": agent, "records": records, "positions": len(found), "held_out": held_out, "seed": seed}
-    report.finish(_config(theme="bias", **options))
+    given = {"agent": agent, "game": loaded.game.name, "records": records, "positions": len(found)}
+    report.finish(_config(theme="bias", **given, held_out=held_out, seed=seed))
 
 
 @study.command()
 def neighbours(
-    agents: Annotated[list[Path], typer.Argument(metavar="AGENT...", help="agent files or runs' folders, of one game")],
+    agents: Annotated[
+        list[Path], typer.Argument(metavar="AGENT...", help="agent files, runs' folders or champion, of one game")
+    ],
     records: Records,
     positions: Annotated[int, typer.Option(min=100, help="positions in the index")] = 20_000,
     queries: Annotated[int, typer.Option(min=10, help="positions among them that are asked about")] = 2000,
     held_out: HeldOut = 0.0,
+    game: AgentGame = "",
     out: Out = None,
     seed: Seed = 0,
 ) -> None:
     """Find recorded positions that a network holds to be alike; what was played there and who won."""
     import numpy as np
 
-    from agents.files import find_agent, load_agent
+    from arena.catalogue import named
     from arena.study import neighbours as theme
     from arena.study import positions as source
 
-    loaded = {_name(path): load_agent(find_agent(path)) for path in agents}
-    game = loaded[_name(agents[0])].game
-    for path in agents:
-        if loaded[_name(path)].game.name != game.name:
-            raise ValueError(f"{path} plays {loaded[_name(path)].game.name}, not {game.name} as {agents[0]} does")
-    report = _report(out, "neighbours", agents[0], f"What is alike? Positions of {game.name}")
+    names = [_name(path, game) for path in agents]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in agents]
+    loaded = {name: named(path, game) for name, path in zip(names, agents, strict=True)}
+    rules = loaded[names[0]].game
+    for name, agent in loaded.items():
+        if agent.game.name != rules.name:
+            raise ValueError(f"{name} plays {agent.game.name}, not {rules.name} as {names[0]} does")
+    report = _report(out, "neighbours", _name(agents[0], game), f"What is alike? Positions of {rules.name}")
     rng = np.random.default_rng(seed)
-    found = source.recorded(game, records, count=positions, rng=rng, held_out=held_out, games=0, note=report.note)
+    found = source.recorded(rules, records, count=positions, rng=rng, held_out=held_out, games=0, note=report.note)
     theme.study(loaded, found, report, queries=queries, seed=seed)
-    given = {"agents": ", ".join(map(str, agents)), "records": records, "positions": len(found), "queries": queries}
-    report.finish(_config(theme="neighbours", **given, held_out=held_out, seed=seed))
+    given = {"agents": ", ".join(map(str, agents)), "game": rules.name, "records": records, "positions": len(found)}
+    report.finish(_config(theme="neighbours", **given, queries=queries, held_out=held_out, seed=seed))
 
 
 @study.command()
@@ -149,7 +164,7 @@ def generate(
     from arena.study import positions as source
 
     rules = envs.make(game)
-    report = _report(out, "generate", records, f"Made up: positions and games of {rules.name}")
+    report = _report(out, "generate", _name(records), f"Made up: positions and games of {rules.name}")
     rng = np.random.default_rng(seed)
     found = source.recorded(rules, records, count=positions, rng=rng, games=0, note=report.note)
     theme.study(found, report, theme.Sizes(board_steps, game_steps), seed=seed)
@@ -171,15 +186,15 @@ def openings(
 ) -> None:
     """Sort the openings of recorded games into clusters: typical boards, and who wins them."""
     import envs
-    from agents.files import find_agent, load_agent
     from arena.alphago.records import playable
+    from arena.catalogue import named
     from arena.study import openings as theme
 
-    loaded = load_agent(find_agent(agent)) if agent is not None else None
+    loaded = named(agent, game) if agent is not None else None
     rules = loaded.game if loaded is not None and not game else envs.make(game or "go9")
     if loaded is not None and rules.board_shape != loaded.game.board_shape:
         raise ValueError(f"{agent} plays {loaded.game.name}, not {rules.name}")
-    report = _report(out, "openings", records, f"How games begin: {rules.name}")
+    report = _report(out, "openings", _name(records), f"How games begin: {rules.name}")
     found, _ = playable(rules, records, 0)
     theme.study(rules, found, loaded, report, plies=plies, k=clusters, seed=seed)
     given = {"game": rules.name, "records": records, "agent": agent, "plies": plies, "clusters": clusters}
@@ -195,18 +210,19 @@ def compress(
     ] = 25,
     games: Annotated[int, typer.Option(min=1, help="of its own that smaller networks learn from")] = 300,
     steps: Annotated[int, typer.Option(min=1, help="that they learn, 256 positions each")] = 800,
+    game: AgentGame = "",
     out: Out = None,
     seed: Seed = 0,
 ) -> None:
     """Prune, quantise and distil an agent: Elo against milliseconds a move and megabytes, and energy a move."""
-    from agents.files import find_agent, load_agent
+    from arena.catalogue import named
     from arena.study import compress as theme
 
-    loaded = load_agent(find_agent(agent))
-    report = _report(out, "compress", agent, f"The same with less: {agent} ({loaded.game.name})")
+    loaded = named(agent, game)
+    report = _report(out, "compress", _name(agent, game), f"The same with less: {agent} ({loaded.game.name})")
     theme.study(loaded, report, simulations=simulations, openings=openings, games=games, steps=steps, seed=seed)
-    given = {"agent": agent, "simulations": simulations, "openings": openings, "games": games, "steps": steps}
-    report.finish(_config(theme="compress", **given, seed=seed))
+    given = {"agent": agent, "game": loaded.game.name, "simulations": simulations, "openings": openings}
+    report.finish(_config(theme="compress", **given, games=games, steps=steps, seed=seed))
 
 
 def _config(**options: Any) -> dict[str, Any]:
