@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -226,12 +228,26 @@ def test_a_player_without_a_search_is_refused() -> None:
 
 def test_ka_train_finds_what_it_reads() -> None:
     """Its query, field by field as its engine.py sends it, and the fields that its game tree takes without asking."""
-    asked = {
-        "id": "QUERY:1",
-        "rules": "japanese",
-        "priority": 0,
+    *others, answer = Desk("champion").ask(ka_train(rules="japanese", maxVisits=50))
+    assert {other["field"] for other in others if "warning" in other} == {"rules", "overrideSettings"}
+    assert len(answer["policy"]) == 82
+    assert len(answer["ownership"]) == 81
+    for said in (answer["rootInfo"], *answer["moveInfos"]):
+        assert {"scoreLead", "winrate", "visits"} <= said.keys()
+    for order, move in enumerate(answer["moveInfos"]):
+        assert move["order"] == order
+        assert move["pv"][0] == move["move"]
+        assert len(move["ownership"]) == 81
+
+
+def ka_train(**fields: object) -> dict[str, object]:
+    """A query as KaTrain 1.20.0 sends it once two moves are played."""
+    settings = {"reportAnalysisWinratesAs": "BLACK", "wideRootNoise": 0.04, "maxTime": 8.0}
+    return {
+        "rules": "chinese",
+        "priority": 1001,
         "analyzeTurns": [2],
-        "maxVisits": 50,
+        "maxVisits": 500,
         "komi": 6.5,
         "boardXSize": 9,
         "boardYSize": 9,
@@ -241,15 +257,71 @@ def test_ka_train_finds_what_it_reads() -> None:
         "initialStones": [],
         "initialPlayer": "B",
         "moves": [["B", "E5"], ["W", "C3"]],
-        "overrideSettings": {"reportAnalysisWinratesAs": "BLACK", "maxTime": 1000.0, "wideRootNoise": 0.04},
+        "overrideSettings": settings,
+        "reportDuringSearchEvery": 1,
+        "id": "QUERY:1",
+        **fields,
     }
-    *warnings, answer = Desk("champion").ask(asked)
-    assert {warning["field"] for warning in warnings} == {"rules", "overrideSettings"}
-    assert len(answer["policy"]) == 82
-    assert len(answer["ownership"]) == 81
-    for said in (answer["rootInfo"], *answer["moveInfos"]):
-        assert {"scoreLead", "winrate", "visits"} <= said.keys()
-    for order, move in enumerate(answer["moveInfos"]):
-        assert move["order"] == order
-        assert move["pv"][0] == move["move"]
-        assert len(move["ownership"]) == 81
+
+
+@pytest.fixture(scope="module")
+def nine() -> Desk:
+    """Quick, and on KaTrain's board."""
+    return Desk("mcts:5")
+
+
+@pytest.mark.parametrize(
+    "rules", ["japanese", "chinese", "korean", "aga", "tromp-taylor", "new zealand", "stone_scoring", {"scoring": "AREA"}]
+)
+def test_ka_train_s_rules_are_known(nine: Desk, rules: object) -> None:
+    assert nine.ask(ka_train(rules=rules, maxVisits=2))[-1]["moveInfos"]
+
+
+def test_ka_train_asks_for_other_moves_in_a_region_and_for_a_sweep(nine: Desk) -> None:
+    """Moves that are known, all moves out of a box for both sides, and a move more than the game has, without a time."""
+    black, white = ({"moves": ["E5", "D5", "pass"], "player": side, "untilDepth": 1} for side in "BW")
+    unlimited = {"reportAnalysisWinratesAs": "BLACK", "wideRootNoise": 0.04}
+    asked = [
+        ka_train(id="box", avoidMoves=[black, white], overrideSettings=unlimited, maxVisits=90),
+        ka_train(id="sweep", moves=[["B", "E5"], ["W", "C3"], ["B", "pass"]], analyzeTurns=[3], includeOwnership=False),
+        ka_train(id="stones", initialStones=[["B", "C3"], ["B", "G7"]], initialPlayer="W", moves=[["W", "E5"]], analyzeTurns=[1]),
+    ]
+    found = {answer["id"]: answer for answer in nine.ask(*asked) if "moveInfos" in answer}
+    assert found.keys() == {"box", "sweep", "stones"}
+    assert not {"D5", "pass"} & {move["move"] for move in found["box"]["moveInfos"]}
+    assert found["sweep"]["rootInfo"]["currentPlayer"] == "W"
+
+
+def test_ka_train_s_endless_analysis_begins_small_and_ends_when_it_is_told_to() -> None:
+    """The space bar: ten million visits, reported four times a second, until another position is looked at."""
+    desk, statm = Desk("champion"), Path("/proc/self/statm")
+    pages = [int(statm.read_text().split()[1])] if statm.exists() else []
+    desk.analyst.take(json.dumps(ka_train(maxVisits=10_000_000, reportDuringSearchEvery=0.25, includePVVisits=True)))
+    for _ in range(20):
+        desk.time += 0.25
+        desk.analyst.work()
+    assert desk.answers[-1]["isDuringSearch"]
+    if pages:
+        assert (int(statm.read_text().split()[1]) - pages[0]) * 4096 < 300 << 20
+    (ended,) = (a for a in desk.ask({"id": "QUERY:2", "action": "terminate", "terminateId": "QUERY:1"}) if "turnNumber" in a)
+    assert not ended["isDuringSearch"]
+    assert ended["moveInfos"]
+
+
+def test_ka_train_s_human_like_play_is_refused_and_not_pretended(nine: Desk) -> None:
+    """An error makes it play the policy's move; an answer without `humanPolicy` makes it ask again without an end."""
+    settings = {"humanSLProfile": "rank_8k", "ignorePreRootHistory": False}
+    (answer,) = nine.ask(ka_train(overrideSettings=settings))
+    assert answer["field"] == "overrideSettings"
+    assert "humanSLProfile" in answer["error"]
+
+
+def test_a_search_that_is_slow_to_begin_answers_all_the_same() -> None:
+    """The first query of a new installation: kernels are compiled for longer than `maxTime`."""
+    answers: list[Answer] = []
+    clock = itertools.count(0, 100)
+    analyst = Analyst("mcts:30", 0, answers.append, now=lambda: next(clock))
+    analyst.take(json.dumps(query(overrideSettings={"maxTime": 8})))
+    while analyst.busy:
+        analyst.work()
+    assert answers[-1]["moveInfos"]

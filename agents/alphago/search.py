@@ -75,7 +75,7 @@ class APVSearch:
     def __init__(self, game: Game, parts: Parts, settings: APVSettings, *, slots: int, capacity: int) -> None:
         self.game, self.parts, self.settings = game, parts, settings
         self.tree = kernels.new_tree(slots, capacity, game.num_actions)
-        self.states = np.repeat(game.reset(1), slots * capacity).reshape(slots, capacity)  # [B, N]
+        self.states = np.zeros((slots, capacity), game.dtype)  # [B, N] memory is taken as nodes come
         self._rule = kernels.Rule(settings.mix, settings.c_puct, settings.virtual_loss, settings.threshold)
         self._priors = sensibly(game, parts.policy, temperature=settings.prior_temperature)
         self._waiting: list[tuple[int, int]] = []  # nodes (slot, number) that the networks have not been asked about

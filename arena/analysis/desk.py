@@ -28,7 +28,7 @@ class Task:
     turn: Turn
     visits: int
     order: int  # of arrival
-    begun: float = 0.0  # when its search began
+    begun: float = 0.0  # when its first simulation ended: what is loaded and compiled before is not its time
     reported: float = 0.0  # when it was last reported on
     halted: bool = False  # it is to end as it is
     policy: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))  # [A] -1 where illegal
@@ -44,9 +44,9 @@ def most_visits(game: Go) -> int:
     return MEMORY // _node_bytes(game) - 1
 
 
-def capacity(visits: int) -> int:
+def capacity(game: Go, visits: int) -> int:
     """Nodes of the trees for such searches: few different numbers, so that searches share a desk."""
-    return max(SMALLEST, 1 << visits.bit_length())
+    return min(max(SMALLEST, 1 << visits.bit_length()), most_visits(game) + 1)
 
 
 class Desk:
@@ -86,15 +86,19 @@ class Desk:
             if task is not None and not len(task.policy) and self._search.tree.size[slot]:
                 self._root_is_known(slot, task)
 
+    def begun(self, task: Task) -> bool:
+        """Whether a simulation has come to its end."""
+        slot = self._slot(task)
+        return bool(self._search.tree.size[slot] and self._search.tree.node["visits"][slot, 0])
+
     def done(self, task: Task) -> bool:
         return bool(self._search.finished()[self._slot(task)])
 
     def found(self, task: Task) -> Found | None:
         """What is known so far; None before the first simulation."""
-        slot = self._slot(task)
-        if not self._search.tree.node["visits"][slot, 0] or not self._search.tree.size[slot]:
+        if not self.begun(task):
             return None
-        return found(self.game, self._search, slot, self.insight, most=MOST_MOVES)
+        return found(self.game, self._search, self._slot(task), self.insight, most=MOST_MOVES)
 
     def _root_is_known(self, slot: int, task: Task) -> None:
         edges = self._search.tree.edge[slot, 0]

@@ -10,6 +10,7 @@ import functools
 import io
 import json
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -48,7 +49,7 @@ class Analyst:
         self.waiting: list[Task] = []
         self.desks: list[Desk] = []
         self._arrived = 0
-        self._player = functools.lru_cache(GAMES)(self._make_player)
+        self.player = functools.lru_cache(GAMES)(self._make_player)
 
     @property
     def busy(self) -> bool:
@@ -85,7 +86,7 @@ class Analyst:
 
     def _queue(self, asked: Asked) -> None:
         try:
-            player, eyes = self._player(asked.game)
+            player, eyes = self.player(asked.game)
         except ValueError as error:
             raise QueryError(str(error), "boardXSize") from None
         for wish in ("includeOwnership", "includeMovesOwnership"):
@@ -104,20 +105,21 @@ class Analyst:
     def _seat(self) -> None:
         """Begin what waits, as far as there is room."""
         for task in self.waiting[: max(0, self.parallel - self._active)]:
-            nodes = capacity(task.visits)
+            nodes = capacity(task.asked.game, task.visits)
             key = (task.asked.game, nodes)
             desk = next((desk for desk in self.desks if (desk.game, desk.nodes) == key and desk.free), None)
             if desk is None:
-                alike = sum((other.asked.game, capacity(other.visits)) == key for other in self.waiting)
-                desk = Desk(*self._player(task.asked.game), task.asked.game, nodes, min(alike, self.parallel))
+                alike = sum((other.asked.game, capacity(other.asked.game, other.visits)) == key for other in self.waiting)
+                desk = Desk(*self.player(task.asked.game), task.asked.game, nodes, min(alike, self.parallel))
                 self.desks.append(desk)
             self.waiting.remove(task)
-            task.begun = task.reported = self.now()
             desk.begin(task)
 
     def _attend(self, desk: Desk, task: Task) -> None:
         """Report on a search if it is time, and end it if it is."""
         now, every, seconds = self.now(), task.asked.query.reportDuringSearchEvery, task.asked.seconds
+        if not desk.begun(task):
+            task.begun = task.reported = now
         if desk.done(task) or task.halted or (seconds is not None and now - task.begun >= seconds):
             self._answer(desk, task, during=False)
             desk.end(task)
@@ -142,7 +144,7 @@ class Analyst:
         if action == "query_version":
             self.write(told | {"version": version("selfplay-arena"), "git_hash": "<omitted>"})
         elif action == "clear_cache":
-            self._player.cache_clear()
+            self.player.cache_clear()
             self.write(told)
         elif action in ("terminate", "terminate_all"):
             self.write(told)
@@ -182,10 +184,12 @@ def run(game: Go, player: str, seed: int, parallel: int, source: TextIO, out: Te
         out.write(json.dumps(answer) + "\n")
         out.flush()
 
-    searcher(game, player, seed)
     if isinstance(source, io.TextIOWrapper):
         source.reconfigure(errors="replace")  # whatever bytes come, they are a query or none
+    print(f"Analysis engine starting: {player}", file=sys.stderr, flush=True)  # GUIs show what is said here
     analyst, lines = Analyst(player, seed, write, parallel=parallel), queue.SimpleQueue[str | None]()
+    analyst.player(game)
+    print("Ready for queries", file=sys.stderr, flush=True)
     threading.Thread(target=_read, args=(source, lines), daemon=True).start()
     ended = False
     try:

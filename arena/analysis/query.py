@@ -155,6 +155,8 @@ def _overrides(query: Query, warnings: list[tuple[str, str]]) -> tuple[str, floa
         raise QueryError(f"reportAnalysisWinratesAs is one of {', '.join(PERSPECTIVES)}", "overrideSettings")
     if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0):
         raise QueryError("maxTime is a number of seconds", "overrideSettings")
+    if people := [name for name in settings if name.startswith("humanSL")]:
+        raise QueryError(f"{people[0][:40]}: there is no model of people's play here", "overrideSettings")
     unknown = [name[:40] for name in settings if name not in OVERRIDES]
     if unknown:
         warnings.append(("overrideSettings", f"Unknown config params: {', '.join(unknown)}"))

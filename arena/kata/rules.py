@@ -57,7 +57,7 @@ def parse(told: object, base: Rules | None = None) -> tuple[Rules, list[str]]:
     Fields that are not told are those of `base`. ValueError where this names no rules.
     """
     if isinstance(told, str):
-        name = told.lower().replace("_", "-")
+        name = told.lower().replace("_", "-").replace(" ", "-")
         if name not in NAMED:
             raise ValueError(f"unknown rules '{told[:40]}': choose {', '.join(NAMED)}")
         return NAMED[name]
