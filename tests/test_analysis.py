@@ -271,7 +271,8 @@ def nine() -> Desk:
 
 
 @pytest.mark.parametrize(
-    "rules", ["japanese", "chinese", "korean", "aga", "tromp-taylor", "new zealand", "stone_scoring", {"scoring": "AREA"}]
+    "rules",
+    ["japanese", "chinese", "korean", "aga", "tromp-taylor", "new zealand", "stone_scoring", {"scoring": "AREA"}],
 )
 def test_ka_train_s_rules_are_known(nine: Desk, rules: object) -> None:
     assert nine.ask(ka_train(rules=rules, maxVisits=2))[-1]["moveInfos"]
@@ -284,7 +285,13 @@ def test_ka_train_asks_for_other_moves_in_a_region_and_for_a_sweep(nine: Desk) -
     asked = [
         ka_train(id="box", avoidMoves=[black, white], overrideSettings=unlimited, maxVisits=90),
         ka_train(id="sweep", moves=[["B", "E5"], ["W", "C3"], ["B", "pass"]], analyzeTurns=[3], includeOwnership=False),
-        ka_train(id="stones", initialStones=[["B", "C3"], ["B", "G7"]], initialPlayer="W", moves=[["W", "E5"]], analyzeTurns=[1]),
+        ka_train(
+            id="stones",
+            initialStones=[["B", "C3"], ["B", "G7"]],
+            initialPlayer="W",
+            moves=[["W", "E5"]],
+            analyzeTurns=[1],
+        ),
     ]
     found = {answer["id"]: answer for answer in nine.ask(*asked) if "moveInfos" in answer}
     assert found.keys() == {"box", "sweep", "stones"}
@@ -303,7 +310,9 @@ def test_ka_train_s_endless_analysis_begins_small_and_ends_when_it_is_told_to() 
     assert desk.answers[-1]["isDuringSearch"]
     if pages:
         assert (int(statm.read_text().split()[1]) - pages[0]) * 4096 < 300 << 20
-    (ended,) = (a for a in desk.ask({"id": "QUERY:2", "action": "terminate", "terminateId": "QUERY:1"}) if "turnNumber" in a)
+    (ended,) = (
+        a for a in desk.ask({"id": "QUERY:2", "action": "terminate", "terminateId": "QUERY:1"}) if "turnNumber" in a
+    )
     assert not ended["isDuringSearch"]
     assert ended["moveInfos"]
 

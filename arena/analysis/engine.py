@@ -109,7 +109,9 @@ class Analyst:
             key = (task.asked.game, nodes)
             desk = next((desk for desk in self.desks if (desk.game, desk.nodes) == key and desk.free), None)
             if desk is None:
-                alike = sum((other.asked.game, capacity(other.asked.game, other.visits)) == key for other in self.waiting)
+                alike = sum(
+                    (other.asked.game, capacity(other.asked.game, other.visits)) == key for other in self.waiting
+                )
                 desk = Desk(*self.player(task.asked.game), task.asked.game, nodes, min(alike, self.parallel))
                 self.desks.append(desk)
             self.waiting.remove(task)
