@@ -110,12 +110,14 @@ def play(
 
     import envs
     from arena.clock import parse
-    from arena.table import Options
+    from arena.table import Options, rules_of
 
-    rules = envs.make(game)
+    rules, record = envs.make(game), review or load
+    if record is not None and ":" not in game:  # no rules were asked for but the file's
+        rules = rules_of(record, rules)
     options = Options(
         control=parse(time) if time else None,
-        record=review or load,
+        record=record,
         review=review is not None,
         resign=resign,
         ponder=ponder,

@@ -15,7 +15,7 @@ from agents.players import Forfeit
 from arena.clock import Clocks
 from arena.look import View, candidate_table, line_text, percent, view
 from arena.review import Review, mistakes_table, searches, summary
-from arena.table import Options, Table, choose, hint_player, seat_names, sit
+from arena.table import Options, Table, choose, hint_player, played_otherwise, seat_names, sit
 from envs import Game
 from envs.game import move_name, parse_move
 
@@ -103,8 +103,10 @@ class Session:
 
     def load(self, path: Path) -> None:
         """Go on with the first game in `path`; ValueError where it cannot be played here."""
-        self.table.open(path)
+        remark = played_otherwise(self.table.open(path), self.table.game)
         self.shown = None
+        if remark:
+            self.say(remark.strip())
 
     def review(self) -> None:
         """Search every position so far, and tell what was given away."""

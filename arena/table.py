@@ -101,6 +101,7 @@ class Table:
         self.lost: Lost | None = None  # who gave up, or whose time is up
         self.values: dict[int, float] = {}  # ply -> what a search said of the position, for the first side, in [-1, 1]
         self.players: tuple[str, str] | None = None  # of a game that was loaded, as the file has them
+        self.setup: tuple[tuple[int, int], ...] = ()  # (player, point): stones that a loaded game began with
         self.clock.restore(self._set)
         self._clocks = [self._set]  # as they stood in each of `states`
 
@@ -235,6 +236,7 @@ class Table:
             result=result,
             players=(first, second),
             headers=headers,
+            setup=self.setup,
             to_play=int(self.states[0]["to_play"][0]),
         )
 
@@ -258,11 +260,10 @@ class Table:
         return record
 
     def load(self, record: GameRecord) -> None:
-        """Go on with the game in `record`; ValueError where it begins otherwise or holds an illegal move."""
+        """Go on with the game in `record`, from the stones that it begins with; ValueError where a move is illegal here."""
         line = records.replay(record, self.game)
-        if not np.array_equal(line[:1], self.game.reset(1)):
-            raise ValueError(f"{record.source} does not begin as the game does here")
         self.new()
+        self.states, self.setup = [line[:1]], record.setup
         for ply, action in enumerate(record.actions, 1):
             self._append(line[ply : ply + 1], action)
         if any(record.players):
@@ -286,6 +287,22 @@ class Table:
         self.states.append(state)
         self.actions.append(action)
         self._clocks.append(self.clock.keep())
+
+
+def rules_of(path: Path, game: Game) -> Game:
+    """What the first game in `path` was played by, komi and all, on the board of `game`; `game` where there is none to read,
+    which `Table.open` will tell.
+    """
+    try:
+        record = next(records.read(path, game.name), None)
+    except ValueError:
+        return game
+    return records.make_game(record.game) if isinstance(record, GameRecord) else game
+
+
+def played_otherwise(record: GameRecord, game: Game) -> str:
+    """A remark where `record` was played by other rules than those of `game`; empty where it was not."""
+    return "" if record.game == game.name else f" It was played as {record.game}, here it is {game.name}."
 
 
 def seat_names(opponent: str, side: str, rng: np.random.Generator) -> tuple[str, str]:

@@ -151,6 +151,23 @@ def test_what_play_is_told_reaches_the_screen(monkeypatch: pytest.MonkeyPatch) -
     assert shown[1] == Options()
 
 
+def test_a_record_brings_its_rules_unless_others_are_asked_for(tmp_path: Path) -> None:
+    """A game with komi 5.5 was reviewed, and its winner named, with 7; one of chess that begins elsewhere was refused."""
+    (tmp_path / "game.sgf").write_text("(;GM[1]SZ[9]KM[-70];B[ee];W[];B[])")
+    (tmp_path / "game.pgn").write_text('[FEN "4k3/8/8/8/8/8/8/R3K3 w - - 0 1"]\n\n1. Ra8+ Kd7 *')
+
+    def played(*words: str) -> str:
+        done = arena("play", *words, "--plain", cwd=tmp_path, typed="quit\n")
+        assert done.returncode == 0, done.stderr
+        return " ".join(done.stdout.split())
+
+    assert "B+151" in played("go9", "human", "--load", "game.sgf")
+    asked = played("go9:komi=100", "human", "--load", "game.sgf")
+    assert "W+19" in asked
+    assert "It was played as" in asked
+    assert "K" in played("chess", "human", "--load", "game.pgn")
+
+
 def test_end_of_input_leaves_cleanly() -> None:
     assert arena("play", "tictactoe", "random", "--side", "first").returncode == 0
 

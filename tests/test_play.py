@@ -168,13 +168,25 @@ def test_a_saved_game_is_loaded_and_gone_on_with(tmp_path: Path) -> None:
     assert (record.result, record.players) == (None, ("you", "you"))
 
 
-def test_a_game_with_a_handicap_is_loaded_where_the_handicap_is_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "game.sgf"
+def test_a_game_is_loaded_with_its_handicap_and_other_stones(tmp_path: Path) -> None:
+    """It was refused but where the table's game began with the same handicap: no foreign record with stones could be looked at."""
+    path, again = tmp_path / "game.sgf", tmp_path / "again.sgf"
     session("go9:handicap=2", "random", ["e5", "a1", f"save {path}"], side="both")
     assert "E5 A1\n" in session("go9:handicap=2", "random", [f"load {path}", "moves"], side="both")
-    seen = session("go9", "random", [f"load {path}", "moves"], side="both")
-    assert "does not begin as the game does here" in " ".join(seen.split())
-    assert "none yet" in seen
+    path.write_text("(;GM[1]SZ[9]KM[7]AB[cc][gg][aa]AW[ba];W[ab])")  # the corner's stone is taken
+    seen = session("go9", "random", [f"load {path}", "moves", "e5", "undo", "undo", "moves", f"save {again}"], side="both")
+    assert "A8\n" in seen
+    (record,) = records.read(again)
+    assert isinstance(record, records.GameRecord)
+    assert (len(record.setup), record.to_play, record.actions) == (4, 1, ())
+    assert "none yet" in session("go9", "random", [f"load {path}", "new", "moves"], side="both")
+
+
+def test_a_game_played_by_other_rules_is_remarked_on(tmp_path: Path) -> None:
+    path = tmp_path / "game.sgf"
+    path.write_text("(;GM[1]SZ[9]KM[5.5]RU[Chinese];B[ee])")
+    seen = session("go9", "random", [f"load {path}"], side="both")
+    assert "It was played as go:size=9,komi=5.5,superko=simple, here it is go:size=9,komi=7." in " ".join(seen.split())
 
 
 @pytest.mark.parametrize(("side", "result"), [("first", -1.0), ("second", 1.0)])

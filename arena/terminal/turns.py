@@ -15,7 +15,7 @@ import numpy as np
 from agents.players import Forfeit, SearchPlayer
 from arena.look import View, line_text, percent
 from arena.review import Review
-from arena.table import Options, Seat, Table, Thought
+from arena.table import Options, Seat, Table, Thought, played_otherwise
 from arena.terminal import jobs
 from arena.terminal.territory import territory
 from arena.terminal.thinker import Thinker
@@ -178,7 +178,8 @@ class Turns:
         self.opinion, self.paused = None, not self.table.persons
         self.go_on()
         who = " - ".join(filter(None, record.players))
-        self.say(f"{len(record.actions)} moves{f' of {who}' if who else ''} are on the board.")
+        remark = played_otherwise(record, self.game)
+        self.say(f"{len(record.actions)} moves{f' of {who}' if who else ''} are on the board.{remark}")
 
     def ask_for_a_hint(self) -> None:
         if self.table.over or self.table.seat.player is not None:
