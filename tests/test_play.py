@@ -169,12 +169,14 @@ def test_a_saved_game_is_loaded_and_gone_on_with(tmp_path: Path) -> None:
 
 
 def test_a_game_is_loaded_with_its_handicap_and_other_stones(tmp_path: Path) -> None:
-    """It was refused but where the table's game began with the same handicap: no foreign record with stones could be looked at."""
+    """It was refused but where the table's game began with the same handicap, as no foreign record with other stones does."""
     path, again = tmp_path / "game.sgf", tmp_path / "again.sgf"
     session("go9:handicap=2", "random", ["e5", "a1", f"save {path}"], side="both")
     assert "E5 A1\n" in session("go9:handicap=2", "random", [f"load {path}", "moves"], side="both")
     path.write_text("(;GM[1]SZ[9]KM[7]AB[cc][gg][aa]AW[ba];W[ab])")  # the corner's stone is taken
-    seen = session("go9", "random", [f"load {path}", "moves", "e5", "undo", "undo", "moves", f"save {again}"], side="both")
+    seen = session(
+        "go9", "random", [f"load {path}", "moves", "e5", "undo", "undo", "moves", f"save {again}"], side="both"
+    )
     assert "A8\n" in seen
     (record,) = records.read(again)
     assert isinstance(record, records.GameRecord)
