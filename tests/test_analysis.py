@@ -7,11 +7,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
+from agents.insight import Insight, Said
 from arena.analysis.engine import Analyst
+from arena.kata.found import found
+from arena.look import searcher
+from envs import States
+from envs.go import Go
 
 Answer = dict[str, Any]
 HANDICAP = ("C3", "G7", "C7", "G3", "E5")
@@ -334,3 +340,29 @@ def test_a_search_that_is_slow_to_begin_answers_all_the_same() -> None:
     while analyst.busy:
         analyst.work()
     assert answers[-1]["moveInfos"]
+
+
+class Flattering:
+    """A network that knows all: Black owns the board and leads by ten. But it adds three points for whoever is to move."""
+
+    sees_territory = True
+
+    def __call__(self, states: States) -> Said:
+        sign = 1 - 2 * states["to_play"].astype(np.float32)
+        ownership = np.ones((len(states), 5, 5), np.float32) * sign[:, None, None]
+        return Said(np.zeros(0, np.float32), np.zeros(0, np.float32), ownership, 10 * sign + 3)
+
+
+def test_what_a_network_adds_for_the_side_to_move_cancels_out() -> None:
+    game = Go(5, 0.5)
+    for to_play in (0, 1):
+        player = searcher(game, "mcts:400", 0)
+        search = player.search(game.position((), to_play)[0], np.random.default_rng(0))
+        seen = found(game, search, 0, cast(Insight, Flattering()))
+        sign = 1 - 2 * to_play
+        answered = [move for move in seen.moves if move.visits > 1]
+        assert len(answered) > 5
+        assert {move.lead for move in answered} == {10 * sign}
+        assert seen.lead == pytest.approx(10 * sign, abs=0.1)
+        assert seen.ownership is not None
+        assert seen.ownership == pytest.approx(sign * np.ones((5, 5)))

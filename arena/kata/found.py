@@ -53,14 +53,15 @@ class Found(NamedTuple):
 def found(game: Go, search: Search, slot: int, insight: Insight | None, *, most: int = 20, least: int = 0) -> Found:
     """What is known of the root of `slot`: up to `most` moves that were visited, at least `least` with those that were not.
 
-    Lead and ownership are means over the moves shown, by their visits; those of a finished game are exact.
+    Lead and ownership of a move are means over the positions after it and after the reply expected: a network favours the side
+    to move, which so cancels out. Those of the root are means over the moves shown, by their visits.
     """
     rows = candidates(search, slot)
     rows = [row for i, row in enumerate(rows) if row.visits or i < least][:most]
     state, tree = search.states[slot, 0], search.tree
     value, visits = float(search.results(np.array([slot])).values[0]), int(tree.node["visits"][slot, 0])
     nodes = tree.edge["child"][slot, 0, [row.action for row in rows]]
-    leads, owned = _territory(game, search, slot, nodes, insight)
+    leads, owned = _after_replies(game, search, slot, nodes, insight)
     moves = []
     for i, row in enumerate(rows):
         line = search.principal_variation(slot, row.action)
@@ -90,10 +91,30 @@ def found(game: Go, search: Search, slot: int, insight: Insight | None, *, most:
     return Found(int(state["to_play"]), value, visits, moves, lead, ownership)
 
 
+def _after_replies(
+    game: Go, search: Search, slot: int, nodes: NDArray[np.int32], insight: Insight | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]] | tuple[None, None]:
+    """What `_territory` says of n moves, the mean of the position after each and the one after its most visited reply."""
+    edges = search.tree.edge[slot, np.maximum(nodes, 0)]  # [n, A]
+    best = edges["visits"].argmax(axis=1)[:, None]
+    visited = (nodes >= 0) & (edges["visits"].max(axis=1) > 0)
+    replies = np.where(visited, np.take_along_axis(edges["child"], best, 1)[:, 0], -1)
+    leads, owned = _territory(game, search, slot, np.concatenate([nodes, replies]), insight)
+    if leads is None or owned is None:
+        return None, None
+    n, there = len(nodes), replies >= 0
+    leads[:n][there] = (leads[:n][there] - leads[n:][there]) / 2  # the side to move before a reply is the other one
+    owned[:n][there] = (owned[:n][there] - owned[n:][there]) / 2
+    return leads[:n], owned[:n]
+
+
 def _territory(
     game: Go, search: Search, slot: int, nodes: NDArray[np.int32], insight: Insight | None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | tuple[None, None]:
-    """[n] leads and [n, H, W] ownership after each of n moves, from the side to move before them; 0 where there is no node."""
+    """[n] leads and [n, H, W] ownership after each of n moves, from the side to move before it; 0 where there is no node.
+
+    Those of a finished game are exact.
+    """
     if insight is None or not insight.sees_territory:
         return None, None
     leads, owned = np.zeros(len(nodes), np.float32), np.zeros((len(nodes), *game.board_shape), np.float32)
