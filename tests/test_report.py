@@ -83,6 +83,24 @@ def test_energy_is_shown_where_it_was_estimated(run: Path, tmp_path: Path) -> No
     assert 'data-axis="footprint/kwh"' in page
 
 
+def test_a_league_shows_who_became_a_generation(run: Path, tmp_path: Path) -> None:
+    assert "League" not in write(run, tmp_path).read_text()
+    copy = shutil.copytree(run, tmp_path / "run")
+    rows = [json.loads((copy / "metrics.jsonl").read_text().splitlines()[-1]) for _ in range(3)]
+    challenges = [(1, {}), (1, {"league/gate_score": 0.5, "league/gate_games": 128})]
+    challenges.append((2, {"league/gate_score": 0.625, "league/gate_games": 64}))
+    for iteration, (row, (generations, found)) in enumerate(zip(rows, challenges, strict=True), 1):
+        row |= {"iteration": iteration, "league/generations": generations, "league/score/greedy": 0.25} | found
+    rows[-1]["ratings"] = [["000001", 10.4, -1.2, 22.3, 40, 0.5], ["000003", 60.0, 31.0, 90.0, 40, 0.6]]
+    (copy / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    page = write(copy).read_text()
+    lines = [re.findall(r">([^<>]+)</td>", line) for line in re.findall(r"<tr>(.*?)</tr>", page) if "000" in line]
+    assert ["000001", "generation 1", "10 (-1 to 22)"] in lines
+    assert ["000002", "no", "50.0%", "128"] in lines
+    assert ["000003", "generation 2", "62.5%", "64", "60 (31 to 90)"] in lines
+    assert "Scores against the pool" in page
+
+
 @pytest.mark.parametrize(
     ("spec", "moves", "kind"),
     [("go5", ["C3", "D3", "pass"], "lines"), ("hex4", ["b2", "c3"], "hex"), ("chess", ["e4", "c5", "Nf3"], "chess")],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -68,6 +69,7 @@ def page(run: Path, rows: Sequence[Row]) -> str:
         _rating(rows),
         section("Rating list", _ratings(rows)),
         section("Scores against the anchors", _scores(rows)),
+        section("League", _league(rows)),
         section("Sample games", VIEWER if shown else ""),
         section("Learning", cards(_learning(rows))),
         section("Speed and time", cards(_speed(rows))),
@@ -114,14 +116,11 @@ def _rating(rows: Sequence[Row]) -> str:
 
 
 def _ratings(rows: Sequence[Row]) -> str:
-    rated = [row for row in rows if row.get("ratings")]
-    if not rated:
-        return ""
     lines = []
-    for player, elo, low, high, games, score in rated[-1]["ratings"]:
+    for player, elo, low, high, games, score in _newest_list(rows):
         interval = "fixed" if low == high else f"{low:.0f} to {high:.0f}"
         lines.append((player, f"{elo:.0f}", interval, number(games), f"{100 * score:.1f}%"))
-    return table(("player", "Elo", "95%", "games", "score"), lines)
+    return table(("player", "Elo", "95%", "games", "score"), lines) if lines else ""
 
 
 def _scores(rows: Sequence[Row]) -> str:
@@ -143,6 +142,28 @@ def _scores(rows: Sequence[Row]) -> str:
         lines.append(f"<tr><td class=left>iteration {row['iteration']}</td>{''.join(cells)}</tr>")
     head = "".join(f"<th>{text(name)}</th>" for name in ("", *names))
     return f'<div class="card"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
+
+
+def _league(rows: Sequence[Row]) -> str:
+    """Which agents became generations, and how the newest network did against the pool."""
+    challenges = [row for row in rows if "league/generations" in row]
+    elo = {player: f"{e:.0f} ({low:.0f} to {high:.0f})" for player, e, low, high, *_ in _newest_list(rows)}
+    lines, before = [], 0
+    for row in challenges:
+        name, generations = f"{row['iteration']:06d}", row["league/generations"]
+        met = "league/gate_games" in row
+        score = (f"{100 * row['league/gate_score']:.1f}%", number(row["league/gate_games"])) if met else ("", "")
+        lines.append((name, f"generation {generations}" if generations > before else "no", *score, elo.get(name, "")))
+        before = generations
+    pool = sorted({key for row in rows for key in row if key.startswith("league/score/")})
+    scores = chart(rows, [(key, key.removeprefix("league/score/")) for key in pool], "", percent=True)
+    head = ("agent", "became", "score against the last generation", "games", "Elo (95%)")
+    return (table(head, lines, left=2) if lines else "") + cards([("Scores against the pool", scores)])
+
+
+def _newest_list(rows: Sequence[Row]) -> list[list[Any]]:
+    """The lines of the newest rating list: player, Elo, its interval, games, score."""
+    return next((row["ratings"] for row in reversed(rows) if row.get("ratings")), [])
 
 
 def _learning(rows: Sequence[Row]) -> list[tuple[str, str]]:
