@@ -15,6 +15,9 @@ def main() -> None:
     """
     from arena.cli import app
 
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by who started us: nothing to read, nobody to tell
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # as long as the process
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()

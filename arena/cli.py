@@ -79,6 +79,7 @@ def train(
 
 @app.command()
 def play(
+    context: typer.Context,
     game: GameName,
     opponent: Annotated[str, typer.Argument(help=f"{PLAYERS}; human: two people at one board")] = "mcts:1000",
     side: Annotated[
@@ -112,6 +113,10 @@ def play(
     from arena.clock import parse
     from arena.table import Options, rules_of
 
+    if load and review:
+        raise ValueError("--load and --review: a game is gone on with or reviewed, not both")
+    if watch and (_given(context, "opponent") or _given(context, "side")):
+        raise ValueError("--watch names both players: name no other, and no --side")
     rules, record = envs.make(game), review or load
     if record is not None and ":" not in game:  # no rules were asked for but the file's
         rules = rules_of(record, rules)

@@ -133,8 +133,8 @@ def rating_table(estimate: Estimate, title: str) -> Table:
     rows = estimate.ratings()
     for row, after in zip(rows, [*rows[1:], None], strict=True):
         superiority = f"{estimate.superiority(row.name, after.name):.1%}" if after else ""
-        interval = f"{row.low:.0f} to {row.high:.0f}" if row.low < row.high else "fixed"
-        table.add_row(row.name, f"{row.elo:.0f}", interval, str(row.games), f"{row.score:.1%}", superiority)
+        interval = f"{round(row.low)} to {round(row.high)}" if row.low < row.high else "fixed"  # no "-0"
+        table.add_row(row.name, str(round(row.elo)), interval, str(row.games), f"{row.score:.1%}", superiority)
     return table
 
 

@@ -10,7 +10,7 @@ Players that a clock or another program decides for do not repeat themselves: of
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -95,6 +95,8 @@ def play(
     tournament.check()
     game = envs.make(tournament.game)
     identities = {spec: identify(game, spec) for spec in tournament.players}
+    if tournament.format != "match":
+        _check_distinct(identities)
     settings = asdict(tournament) | {"game": game.name, "identities": [identities[p].key for p in tournament.players]}
     for spec in identities:
         _close(make_player(game, spec))  # whoever cannot play is refused before the first game
@@ -122,6 +124,14 @@ def pairs(games: Sequence[LedgerGame]) -> list[tuple[float, float]]:
     for g in games:
         scores.setdefault((g.meeting, g.opening), {})[g.a_first] = g.score if g.a_first else 1 - g.score
     return [(seats[True], seats[False]) for seats in scores.values() if len(seats) == 2]
+
+
+def _check_distinct(identities: Mapping[str, Identity]) -> None:
+    """ValueError where two of the texts mean one player: a list has a player once."""
+    known: dict[str, str] = {}
+    for spec, identity in identities.items():
+        if (other := known.setdefault(identity.key, spec)) != spec:
+            raise ValueError(f"{other} and {spec} are the same player: name it once")
 
 
 def _meet(

@@ -58,6 +58,8 @@ def test_help_imports_nothing_heavy() -> None:
             "there is no ledger none.sqlite: `arena tournament GAME --ledger none.sqlite` makes one",
         ),
         (["match", "gtp:nosuch", "random", "--game", "go9"], "there is no program 'nosuch' to play"),
+        (["play", "go9", "--load", "a.sgf", "--review", "b.sgf"], "--load and --review"),
+        (["play", "go9", "champion", "--watch", "random", "greedy"], "--watch names both players"),
         (["report", "nowhere"], "nowhere is no run, it does not exist"),
     ],
 )
@@ -166,6 +168,14 @@ def test_a_record_brings_its_rules_unless_others_are_asked_for(tmp_path: Path) -
     assert "W+19" in asked
     assert "It was played as" in asked
     assert "K" in played("chess", "human", "--load", "game.pgn")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_empty_ones(closed: str) -> None:
+    """They were a traceback."""
+    command = f"{sys.executable} -m arena play tictactoe random --plain --side first {closed}"
+    done = subprocess.run(["sh", "-c", command], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_end_of_input_leaves_cleanly() -> None:

@@ -139,9 +139,12 @@ def test_what_play_is_told_reaches_the_lines(monkeypatch: pytest.MonkeyPatch) ->
     heard = MagicMock()
     monkeypatch.setattr("arena.play.play", heard)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    app(["play", GAME, B, "--plain", "--side", "first", "--seed", "11", "--watch", A, B], standalone_mode=False)
+    app(["play", GAME, B, "--plain", "--side", "first", "--seed", "11"], standalone_mode=False)
+    app(["play", GAME, "--plain", "--watch", A, B], standalone_mode=False)
+    rules, common = envs.make(GAME), {"console": ANY, "read": input, "options": ANY}
     assert heard.mock_calls == [
-        call(envs.make(GAME), B, side="first", seed=11, console=ANY, read=input, watch=(A, B), options=ANY)
+        call(rules, B, side="first", seed=11, watch=None, **common),
+        call(rules, "mcts:1000", side="random", seed=0, watch=(A, B), **common),
     ]
     app(["play", GAME, "--plain", "--load", "file"], standalone_mode=False)
     assert heard.mock_calls[-1].kwargs["options"].record == FILE

@@ -174,6 +174,15 @@ def test_a_match_of_a_player_with_itself_has_both_seats_and_no_rating(tmp_path: 
     assert (results, copies) == ([], 0)
 
 
+def test_two_names_of_one_player_are_refused_in_a_list(tmp_path: Path) -> None:
+    """One of the two was missing from it, and with it its anchor."""
+    with Ledger(tmp_path / "ledger") as ledger:
+        with pytest.raises(ValueError, match="random and level:1 are the same player: name it once"):
+            play(Tournament("tictactoe", ("random", "greedy", "level:1"), openings=1), ledger)
+        assert not ledger.names()
+        assert len(play(Tournament("tictactoe", ("random", "level:1"), "match", openings=1), ledger).games) == 2
+
+
 def test_copies_of_a_game_count_once(tmp_path: Path) -> None:
     """Raw policies from the one opening play the same two games ten times."""
     game = envs.make("tictactoe")
