@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
 
@@ -17,7 +18,7 @@ def main() -> None:
 
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed by who started us: nothing to read, nobody to tell
-            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # as long as the process
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # as long as the process
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
