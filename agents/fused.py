@@ -1,8 +1,9 @@
-"""Whole rollout searches in one kernel, for games whose rules are kernels.
+"""Tree and rules in one kernel, for games whose rules are kernels: the way to the leaves, and whole rollout searches.
 
-Step by step (`Search.step`), each simulation of a batch is a dozen calls from Python, and a tree is out of the core's cache
-when its turn comes again. Here one slot is searched after the other: the tree's own kernels, the rules and the playout in
-one loop, of which `envs.jit.specialised` makes a kernel a game. The trees are the same, node for node.
+Call by call, each simulation of a batch is a dozen calls from Python, and a state of a large board is copied three times
+(`Search.step` still goes that way for other games). Here the tree's own kernels and the rules are one loop over the slots, of
+which `envs.jit.specialised` makes a kernel a game. Where a playout stands for the network nothing has to be asked outside:
+then one slot is searched after the other, while its tree is in the core's cache. The trees are the same, node for node.
 """
 
 from __future__ import annotations
@@ -64,7 +65,41 @@ def _search(tree, rule, states, streams, slots, most, board):
             grow(tree, b, node, action, priors, value, legal, terminal)
 
 
+def _gather(tree, rule, states, per_game, games, nodes, actions, numbers, legal, terminal, values, board):
+    """`agents.tree.select`, and the rules: up to `per_game` leaves of every game, whose states are put where their nodes will be.
+
+    The rest is filled, as `agents.search.Leaves` describes it. Returns how many leaves there are.
+    """
+    count = 0
+    tried, terms = np.empty(tree.edge.shape[2], np.int32), np.empty(tree.edge.shape[2], np.float64)
+    for b in range(len(tree.size)):
+        for under_way in range(per_game):
+            node, action = find_leaf(tree, rule, b, under_way, tried, terms)
+            if node == NOWHERE:
+                break
+            number = tree.size[b] + under_way
+            g = states[b, number]
+            if node >= 0:
+                states[b, number] = states[b, node]
+                play(g, action, board)
+            mark_legal(g, board, legal[count])
+            terminal[count] = ended(g, board)
+            values[count] = result(g, board) if terminal[count] else 0.0
+            games[count], nodes[count], actions[count], numbers[count] = b, node, action, number
+            count += 1
+    return count
+
+
 FusedSearch = Callable[[Tree, Rule, States, NDArray[np.uint64], NDArray[np.integer], int, tuple[object, ...]], None]
+
+
+Gather = Callable[..., int]
+
+
+@functools.cache
+def fused_gather(rules: StateKernels) -> Gather:
+    """`_gather` of the game with these rules."""
+    return specialised(_gather, f"gather_{rules.name}", **rules._asdict())
 
 
 @functools.cache

@@ -9,7 +9,7 @@ Noise goes into the root before the search, temperature comes after it: neither 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from pydantic import Field
 
 from agents import tree as kernels
 from agents.evaluators import Evaluation, Evaluator, Rollouts, checked
-from agents.fused import draw_seeds, fused_search
+from agents.fused import draw_seeds, fused_gather, fused_search
 from agents.nodes import ILLEGAL, OUT_OF_BOUNDS
 from agents.roots import halve, prepare_gumbel, root_summary
 from agents.section import Section
@@ -83,6 +83,32 @@ class Results(NamedTuple):
     priors: NDArray[np.float32]  # [n, A] root priors, noise included
 
 
+class Leaves(NamedTuple):
+    """L edges that simulations came to, game after game, and what the rules say of the positions behind them."""
+
+    games: NDArray[np.int64]  # [L]
+    nodes: NDArray[np.int64]  # [L] the edge's; -1: the leaf is the root
+    actions: NDArray[np.int64]  # [L]
+    numbers: NDArray[np.int64]  # [L] of the nodes to come
+    legal: NDArray[np.bool_]  # [L, A]
+    terminal: NDArray[np.bool_]  # [L]
+    values: NDArray[np.float32]  # [L] the result where terminal, else 0
+
+    @classmethod
+    def empty(cls, count: int, actions: int) -> Self:
+        """Room for `count` leaves."""
+        games, nodes, chosen, numbers = np.zeros((4, count), np.int64)
+        return cls(
+            games,
+            nodes,
+            chosen,
+            numbers,
+            np.zeros((count, actions), np.bool_),
+            np.zeros(count, np.bool_),
+            np.zeros(count, np.float32),
+        )
+
+
 def considered_visits(considered: int, simulations: int) -> NDArray[np.int32]:
     """[simulations] visits an action must have to be considered, sequential halving over `considered` actions.
 
@@ -126,7 +152,8 @@ class Search:
         self._records = untyped(self.states.reshape(-1))  # [B * N]
         self._noisy = np.zeros(slots, np.bool_)
         self._kept = np.zeros(capacity, np.int32)
-        self._edges = np.zeros((0, 3), np.int64)
+        self._room: Leaves | None = None
+        self._workspace: tuple[object, ...] = ()
         self._streams: NDArray[np.uint64] | None = None  # [B] counters, of each slot's playouts
 
     @property
@@ -185,40 +212,56 @@ class Search:
 
         0 means that every slot is finished or idle. `rng` draws the root noise.
         """
-        room = len(self.states) * per_game
-        if len(self._edges) < room:
-            self._edges = np.zeros((3, room), np.int64).T
-        games, nodes, actions = self._edges.T
-        count = kernels.select(self.tree, self.rule, per_game, games, nodes, actions)
+        leaves = self._gather(per_game) if self._rules else self._walk(per_game)
+        count = len(leaves.games)
         if count == 0:
             return 0
-        games, nodes, actions = games[:count], nodes[:count], actions[:count]
-        capacity = self.capacity
-        leaves = self._records.take(games * capacity + np.maximum(nodes, 0))
-        inner = np.flatnonzero(nodes >= 0)
-        if len(inner) == count:
-            leaves = untyped(self.game.step(leaves.view(self.game.dtype), actions))
-        else:
-            leaves[inner] = untyped(self.game.step(leaves.take(inner).view(self.game.dtype), actions[inner]))
-        states = leaves.view(self.game.dtype)
-        terminal, legal = self.game.terminal(states), self.game.legal(states)
-        going_on = np.flatnonzero(~terminal)
+        places = leaves.games * self.capacity + leaves.numbers
+        going_on = np.flatnonzero(~leaves.terminal)
         if len(going_on) == count:
-            priors, values = self._evaluated(evaluate, states, games)
+            priors, values = self._evaluated(evaluate, self._at(places), leaves.games)
         else:
-            values, priors = self.game.returns(states), np.zeros(legal.shape, np.float32)
+            priors, values = np.zeros(leaves.legal.shape, np.float32), leaves.values
             if len(going_on):
-                some = leaves.take(going_on).view(self.game.dtype)
-                priors[going_on], values[going_on] = self._evaluated(evaluate, some, games[going_on])
-        places = games * capacity + self.tree.size[games]
-        if per_game > 1:
-            places += _rank_in_group(games)
-        self._records[places] = leaves
-        kernels.expand(self.tree, games, nodes, actions, priors, values, legal, terminal)
-        if len(inner) < count:
-            roots = np.flatnonzero(nodes < 0)
-            self._prepare_roots(games[roots], legal[roots], rng)
-        return int(count)
+                answer = self._evaluated(evaluate, self._at(places[going_on]), leaves.games[going_on])
+                priors[going_on], values[going_on] = answer
+        kernels.expand(
+            self.tree, leaves.games, leaves.nodes, leaves.actions, priors, values, leaves.legal, leaves.terminal
+        )
+        roots = np.flatnonzero(leaves.nodes < 0)
+        if len(roots):
+            self._prepare_roots(leaves.games[roots], leaves.legal[roots], rng)
+        return count
+
+    def _gather(self, per_game: int) -> Leaves:
+        """The next leaves, their states put where their nodes will be: one kernel, of a game whose rules are kernels."""
+        assert self._rules is not None
+        if self._room is None or len(self._room.games) < len(self.states) * per_game:
+            self._room = Leaves.empty(len(self.states) * per_game, self.game.num_actions)
+            self._workspace = self._rules.workspace()
+        room = self._room
+        gather = fused_gather(self._rules.state_kernels)
+        count = gather(self.tree, self.rule, self.states, per_game, *room, self._workspace)
+        return Leaves(*(column[:count] for column in room))
+
+    def _walk(self, per_game: int) -> Leaves:
+        """The same by the tree's kernel and the rules as any game offers them."""
+        room = Leaves.empty(len(self.states) * per_game, 0)
+        count = kernels.select(self.tree, self.rule, per_game, room.games, room.nodes, room.actions)
+        games, nodes, actions = room.games[:count], room.nodes[:count], room.actions[:count]
+        numbers = self.tree.size[games] + _rank_in_group(games)
+        records = self._records.take(games * self.capacity + np.maximum(nodes, 0))
+        inner = np.flatnonzero(nodes >= 0)
+        records[inner] = untyped(self.game.step(records.take(inner).view(self.game.dtype), actions[inner]))
+        states = records.view(self.game.dtype)
+        self._records[games * self.capacity + numbers] = records
+        legal, terminal = self.game.legal(states), self.game.terminal(states)
+        values = self.game.returns(states) if terminal.any() else np.zeros(count, np.float32)
+        return Leaves(games, nodes, actions, numbers, legal, terminal, values)
+
+    def _at(self, places: NDArray[np.int64]) -> States:
+        """[n] copies of the states of nodes, numbered through all trees."""
+        return self._records.take(places).view(self.game.dtype)
 
     def proceed(
         self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1, simulations: int = SLICE
