@@ -40,7 +40,7 @@ NODE = np.dtype(
         ("value", "f4"),  # the evaluator's
         ("lower", "i1"),  # proven bounds on the true value
         ("upper", "i1"),
-        ("unused", "i2"),
+        ("likeliest", "i2"),  # the action of the highest prior that the evaluator gave, the first of equals
     ]
 )
 

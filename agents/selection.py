@@ -135,20 +135,40 @@ def improved_policy(node, edges, rule, out):
 
 
 @kernel
-def gumbel_root(node, edges, noisy_logits, wanted, rule, scores):
-    """The considered action with the highest g + logits + sigma(q); considered: has the visits `wanted` by the plan."""
+def gumbel_root(node, edges, noisy_logits, wanted, rule, considered, scores):
+    """The considered action with the highest g + logits + sigma(q); considered: has the visits `wanted` by the plan.
+
+    `considered` [A] and `scores` [A] are overwritten.
+    """
+    number, most = 0, 0
+    for a in range(len(edges)):
+        n = count_through(edges[a])
+        most = max(most, n)
+        if n == wanted and worth_visiting(node, edges[a]):
+            considered[number] = a
+            number += 1
+    if number == 0:
+        return _gumbel_fallback(node, edges, noisy_logits, rule, scores)
+    best, best_score = -1, -np.inf
+    for i in range(number):
+        a = considered[i]
+        score = noisy_logits[a]
+        if wanted > 0:  # else none is visited, and one completed Q of them all decides nothing
+            score += _sigma(edge_value(edges[a]), most, rule)
+        if score > best_score:
+            best, best_score = a, score
+    return best
+
+
+@kernel
+def _gumbel_fallback(node, edges, noisy_logits, rule, scores):
+    """The highest g + logits + sigma(completed Q) of all: proven losses leave gaps in the plan."""
     fill_sigmas(node, edges, rule, scores)
     best, best_score = -1, -np.inf
-    fallback, fallback_score = -1, -np.inf  # proven losses leave gaps in the plan
     for a in range(len(edges)):
-        if not worth_visiting(node, edges[a]):
-            continue
-        score = scores[a] + noisy_logits[a]
-        if count_through(edges[a]) == wanted and score > best_score:
-            best, best_score = a, score
-        if score > fallback_score:
-            fallback, fallback_score = a, score
-    return best if best >= 0 else fallback
+        if worth_visiting(node, edges[a]) and scores[a] + noisy_logits[a] > best_score:
+            best, best_score = a, scores[a] + noisy_logits[a]
+    return best
 
 
 @kernel
@@ -157,7 +177,10 @@ def gumbel_inner(node, edges, rule, tried, terms):
 
     Unvisited actions share one completed Q: only the one of the highest prior can be the best of them. So one pass over all
     edges is enough; it leaves the visited ones, which are few, in `tried` [A], and their terms of the softmax are in `terms` [A].
+    Where none is visited the highest prior is the best.
     """
+    if count_through(node) == 0:
+        return np.int64(node["likeliest"])
     number, most, weighted, seen = 0, 0, 0.0, 0.0  # over the visited actions
     fresh, prior, rest = -1, 0.0, 0.0  # the best unvisited action, its prior, the sum of theirs
     for a in range(len(edges)):

@@ -129,7 +129,7 @@ def _descend_puct(nodes, edges, forced, rule):
 def _descend_gumbel(tree, b, simulation, rule, tried, terms):
     """`_descend` under Gumbel's rules."""
     wanted = tree.plan[b, min(simulation, tree.plan.shape[1] - 1)]
-    node, a = 0, gumbel_root(tree.node[b, 0], tree.edge[b, 0], tree.gumbel[b], wanted, rule, terms)
+    node, a = 0, gumbel_root(tree.node[b, 0], tree.edge[b, 0], tree.gumbel[b], wanted, rule, tried, terms)
     while True:
         _depart(tree.node[b, node], tree.edge[b, node, a])
         if _ends(tree.edge[b, node, a]):
@@ -209,6 +209,7 @@ def grow(tree, b, above, action, priors, value, legal, terminal):
     node["visits"], node["flying"] = 0, 0
     node["parent"], node["action"] = above, action
     node["lower"], node["upper"] = -1, 1
+    likeliest, highest = 0, np.float32(-1)
     for a in range(len(edges)):
         edge = edges[a]
         edge["total"] = 0.0
@@ -216,6 +217,9 @@ def grow(tree, b, above, action, priors, value, legal, terminal):
         edge["prior"] = priors[a]
         edge["child"] = UNEXPANDED if legal[a] else ILLEGAL
         edge["lower"], edge["upper"] = (-1, 1) if legal[a] else (OUT_OF_BOUNDS, OUT_OF_BOUNDS)
+        if legal[a] and priors[a] > highest:
+            likeliest, highest = a, priors[a]
+    node["likeliest"] = likeliest
     if above >= 0:
         tree.edge[b, above, action]["child"] = number
     if terminal:
