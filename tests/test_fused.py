@@ -14,6 +14,7 @@ from agents.search import SLICE, Search, SearchSettings
 from envs import Game, States
 from envs.compiled import CompiledGame
 from tests.test_batch import KERNELS
+from tests.test_search import hashed
 
 SETTINGS = {
     "puct": ROLLOUT_SEARCH,
@@ -157,3 +158,29 @@ def test_wrapped_evaluators_are_asked_themselves() -> None:
     search.begin(np.arange(2), game.reset(2), 30)
     search.run(counted, np.random.default_rng(0))
     assert sum(rows) == 62
+
+
+class NoGame:
+    """In place of `CompiledGame`: nothing is one."""
+
+
+@pytest.mark.parametrize("per_game", [1, 5])
+@pytest.mark.parametrize("rule", SETTINGS)
+@pytest.mark.parametrize("name", KERNELS)
+def test_leaves_and_rules_in_one_kernel_are_those_of_the_rules_call_by_call(
+    name: str, rule: str, per_game: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game = envs.make(name)
+
+    def grown() -> Search:
+        search, rng = Search(game, SETTINGS[rule], slots=7, capacity=61), np.random.default_rng(1)
+        evaluate = hashed(game)
+        search.begin(np.arange(6), positions(game, 6), np.array([60, 60, 1, 60, 33, 60]), noisy=np.arange(6) % 2 == 0)
+        while search.step(evaluate, rng, per_game=per_game):
+            pass
+        return search
+
+    one = grown()
+    monkeypatch.setattr("agents.search.CompiledGame", NoGame)
+    assert_same_trees(grown(), one)
+    assert one.tree.size[:6].max() > 30
