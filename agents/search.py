@@ -242,7 +242,7 @@ class Search:
         room = self._room
         gather = fused_gather(self._rules.state_kernels)
         count = gather(self.tree, self.rule, self.states, per_game, *room, self._workspace)
-        return Leaves(*(column[:count] for column in room))
+        return Leaves._make(column[:count] for column in room)
 
     def _walk(self, per_game: int) -> Leaves:
         """The same by the tree's kernel and the rules as any game offers them."""
