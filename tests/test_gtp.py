@@ -100,6 +100,12 @@ def test_an_occupied_point_is_illegal_and_either_side_may_move_twice() -> None:
     assert answers == ["=", "? illegal move", "=", "=", "=", "=", "=", "="]
 
 
+def test_q_go_takes_moves_back() -> None:
+    """It numbers its commands for engines that it believes to be GNU Go, and gives `undo` an argument, as GNU Go lets it."""
+    asked = ("1005 play black C3", "1006 undo 0", "1007 play white C3", "1008 undo 0", "1009 undo")
+    assert talk(*asked) == ["=1005", "=1006", "=1007", "=1008", "?1009 cannot undo"]
+
+
 def test_the_score_is_the_area_with_komi() -> None:
     moves = [f"play b {column}{row}" for column in "DE" for row in range(1, 10)]
     assert (

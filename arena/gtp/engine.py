@@ -207,7 +207,8 @@ class Engine:
         action = self.seat.choose(words.colour(colour))
         return "resign" if action is None else self.game.action_name(action)
 
-    def undo(self) -> Answer:
+    def undo(self, *_rest: str) -> Answer:
+        """qGo says `undo 0`, which GNU Go takes for `undo`."""
         self.board.undo()
         return ""
 
