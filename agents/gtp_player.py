@@ -4,6 +4,10 @@ A player is given positions; a program wants to be told moves. Of every game who
 knows them all, by the hashes of its positions, and tells the program what is new, or, where it was busy with another
 game, all of it. A game that it meets in its middle is set up stone by stone, and known from there on.
 
+The arena counts the board as it stands, dead stones too. A program that passes is asked, where it knows how, to take off what
+is dead first (`kgs-genmove_cleanup`, which the KGS server asks for; it passes once nothing is): else GNU Go, which passes as
+soon as it is sure, would lose games that it has won.
+
 A program that crashes, does not answer in time, makes an illegal move or resigns loses that game, for that reason; the
 next game finds it started anew.
 """
@@ -52,8 +56,13 @@ class GTPPlayer:
         return actions
 
     def _prepare(self) -> None:
-        """Start the process and tell it the board. ValueError where it refuses."""
+        """Start the process, ask what it knows and tell it the board. ValueError where it refuses."""
         try:
+            try:
+                known = self.engine.ask("list_commands", SECONDS).split()
+            except RefusedError:
+                known = []
+            self._cleans_up = "kgs-genmove_cleanup" in known and "undo" in known
             self._begin()
         except RefusedError as refusal:
             raise ValueError(f"'{self.command}' does not play {self.game.name}: {refusal}") from None
@@ -72,6 +81,9 @@ class GTPPlayer:
         try:
             told = self._lead_to(state)
             answer = self.engine.ask(f"genmove {colour}", self.move_seconds).lower()
+            if answer == "pass" and self._cleans_up:
+                self.engine.ask("undo", SECONDS)
+                answer = self.engine.ask(f"kgs-genmove_cleanup {colour}", self.move_seconds).lower()
         except EngineError as error:
             self._at = None
             raise _LostError("time" if error.kind == "time" else "crash", f"{error}") from None

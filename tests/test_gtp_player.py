@@ -67,6 +67,18 @@ for line in sys.stdin:
     print("=", answer + "\\n", flush=True)
 """
 
+# One that passes whenever it may, and cleans up once
+TIDY = """
+import sys
+moves = ["C3", "pass"]
+for line in sys.stdin:
+    open(sys.argv[1], "a").write(line)
+    answer = {"list_commands": "undo kgs-genmove_cleanup", "genmove": "pass"}.get(line.split()[0], "")
+    if line.startswith("kgs"):
+        answer = moves.pop(0)
+    print("=", answer + "\\n", flush=True)
+"""
+
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
@@ -146,6 +158,35 @@ def test_what_cannot_play_is_refused_at_once(programs: dict[str, str], tmp_path:
     with pytest.raises(ValueError, match="does not speak GTP"):
         make_player(GAME, f"gtp:{shlex.quote(sys.executable)} {silent}")
     assert not repeatable("gtp:gnugo")
+
+
+def test_a_program_that_passes_is_asked_to_take_off_what_is_dead(tmp_path: Path) -> None:
+    """The arena counts the board as it stands: GNU Go passed before its opponent's dead stones and lost won games."""
+    log, program = tmp_path / "log", tmp_path / "tidy.py"
+    program.write_text(TIDY)
+    player = make_player(GAME, f"gtp:{shlex.quote(sys.executable)} {program} {log}")
+    states, rng = GAME.reset(1), np.random.default_rng(0)
+    for move in ("pass", None, "B1", None):  # None: the program's
+        action = GAME.parse_action(move) if move else int(player(states, rng)[0])
+        states = GAME.step(states, np.array([action]))
+    assert GAME.board(states)[0, 2, 2] == -1  # C3, in place of its pass
+    assert log.read_text().split("\n")[4:] == [
+        *("genmove w", "undo", "kgs-genmove_cleanup w"),
+        *("play b B1", "genmove w", "undo", "kgs-genmove_cleanup w", ""),
+    ]
+    assert not GAME.terminal(states)[0]
+
+
+@pytest.mark.peer
+def test_gnu_go_wins_by_the_arenas_count(tmp_path: Path) -> None:
+    """Without words about rules on its command line."""
+    try:
+        player = make_player(envs.make("go9"), "gtp:gnugo --mode gtp --level 1")
+    except ValueError as error:
+        pytest.skip(str(error))
+    game, rng = envs.make("go9:superko=simple"), np.random.default_rng(0)
+    played = play_match(game, player, make_player(game, "random"), random_openings(game, 4, 4, rng), rng)
+    assert played.wins == 8
 
 
 @pytest.mark.peer

@@ -253,7 +253,7 @@ def agent_file(folder: Path, name: str, seed: int = 0) -> Path:
 def test_a_list_says_who_lost_games_other_than_on_the_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A program that crashed in every game looked like one that plays badly."""
     program = tmp_path / "dies.py"
-    program.write_text("for _ in range(3): input(); print('=\\n', flush=True)")
+    program.write_text("for _ in range(4): input(); print('=\\n', flush=True)")
     player = f"gtp:{shlex.quote(sys.executable)} {program}"
     settings = Tournament("go5", ("random", player), openings=2)
     standings.play_and_show(settings, tmp_path / "ledger", anchor="random", sprt=None, markdown=True)
