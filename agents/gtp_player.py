@@ -25,7 +25,8 @@ from envs import Game, States
 from envs.go import Go
 
 MOVE_SECONDS = 300.0  # for a move: what a busy machine may take, so that only a program that hangs is lost
-SECONDS = 20.0  # for any other answer
+START_SECONDS = 120.0  # for the first answer: a program may have a network to load
+SECONDS = 20.0  # for any other
 REMEMBERED = 10_000  # games; older ones are forgotten, and set up anew should they go on
 
 Told = tuple[str, ...]  # the commands after clear_board that lead to a position
@@ -59,7 +60,7 @@ class GTPPlayer:
         """Start the process, ask what it knows and tell it the board. ValueError where it refuses."""
         try:
             try:
-                known = self.engine.ask("list_commands", SECONDS).split()
+                known = self.engine.ask("list_commands", START_SECONDS).split()
             except RefusedError:
                 known = []
             self._cleans_up = "kgs-genmove_cleanup" in known and "undo" in known
@@ -70,7 +71,7 @@ class GTPPlayer:
             raise ValueError(f"'{self.command}' does not speak GTP: {error}") from None
 
     def _begin(self) -> None:
-        self.engine.ask(f"boardsize {self.game.size}", SECONDS)
+        self.engine.ask(f"boardsize {self.game.size}", START_SECONDS)
         self.engine.ask(f"komi {self.game.komi:g}", SECONDS)
         self.engine.ask("clear_board", SECONDS)
         self._at = ()

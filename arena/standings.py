@@ -46,14 +46,22 @@ def play_and_show(
     settings = replace(settings, sprt=SPRT(*sprt) if sprt else None)
     console = Console(emoji=False)
     with Ledger(ledger_file or DEFAULT) as ledger:
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("", total=None)
-            played = play(
-                settings,
-                ledger,
-                begin=lambda title, games: bar.reset(task, description=title, total=games),
-                progress=lambda games: bar.advance(task, games),
+        try:
+            with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+                task = bar.add_task("", total=None)
+                played = play(
+                    settings,
+                    ledger,
+                    begin=lambda title, games: bar.reset(task, description=title, total=games),
+                    progress=lambda games: bar.advance(task, games),
+                )
+        except KeyboardInterrupt:
+            console.print(
+                f"stopped; the finished games are in {ledger.path}, and the same command goes on from there",
+                soft_wrap=True,
+                highlight=False,
             )
+            raise
         game = envs.make(settings.game)
         if settings.format == "match":
             show(console, [match_table(settings, played, game.name)], markdown)

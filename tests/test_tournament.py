@@ -174,6 +174,18 @@ def test_a_match_of_a_player_with_itself_has_both_seats_and_no_rating(tmp_path: 
     assert (results, copies) == ([], 0)
 
 
+def test_who_stops_a_tournament_is_told_that_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(standings, "play", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        standings.play_and_show(SETTINGS, tmp_path / "ledger", anchor="random", sprt=None)
+    assert f"stopped; the finished games are in {tmp_path / 'ledger'}" in capsys.readouterr().out
+
+
 def test_two_names_of_one_player_are_refused_in_a_list(tmp_path: Path) -> None:
     """One of the two was missing from it, and with it its anchor."""
     with Ledger(tmp_path / "ledger") as ledger:
