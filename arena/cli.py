@@ -27,7 +27,7 @@ PLAYERS = (
     "an agent file or a run's folder (PATH or PATH:SIMULATIONS)"
 )
 GameName = Annotated[str, typer.Argument(metavar="GAME", help="as `arena games` lists it: connect_four, go9, ...")]
-Seed = Annotated[int, typer.Option(help="of every random draw")]
+Seed = Annotated[int, typer.Option(min=0, help="of every random draw")]
 Resign = Annotated[
     float | None,
     typer.Option(help="give up once the best move is worth less than minus this, 0 to 1; AlphaGo 0.8; else never"),

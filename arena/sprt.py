@@ -23,6 +23,7 @@ from arena.rating import expected_score
 Verdict = Literal["better", "not better", "undecided"]
 PAIR_SCORES = np.array([0, 0.25, 0.5, 0.75, 1])  # mean score of the two games
 PRIOR = 1e-3  # added to each outcome's count: an outcome not seen yet is not impossible
+LIMIT = 1500  # Elo: a score of 99.98%, beyond which the test is about rounding errors
 
 
 class SPRT(NamedTuple):
@@ -37,6 +38,10 @@ class SPRT(NamedTuple):
         """ValueError where the numbers make no test."""
         if not self.elo0 < self.elo1:
             raise ValueError(f"the SPRT needs elo0 below elo1, not {self.elo0:g} and {self.elo1:g}")
+        if max(abs(self.elo0), abs(self.elo1)) > LIMIT:
+            raise ValueError(
+                f"the SPRT's Elo differences lie between -{LIMIT} and {LIMIT}, not {self.elo0:g} and {self.elo1:g}"
+            )
         if not (0 < self.alpha < 0.5 and 0 < self.beta < 0.5):
             raise ValueError(f"the SPRT's error rates lie between 0 and 0.5, not {self.alpha:g} and {self.beta:g}")
 

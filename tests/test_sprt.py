@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arena.rating import expected_score
-from arena.sprt import SPRT, pair_counts
+from arena.sprt import LIMIT, SPRT, pair_counts
 
 
 def decide(test: SPRT, elo: float, rng: np.random.Generator, *, draws: float, correlated: float) -> tuple[bool, int]:
@@ -62,8 +62,21 @@ def test_nothing_played_decides_nothing_and_sweeps_decide() -> None:
 
 @pytest.mark.parametrize(
     ("test", "message"),
-    [(SPRT(10, 10), "elo0 below elo1"), (SPRT(alpha=0.0), "between 0 and 0.5"), (SPRT(beta=0.7), "0.7")],
+    [
+        (SPRT(10, 10), "elo0 below elo1"),
+        (SPRT(alpha=0.0), "between 0 and 0.5"),
+        (SPRT(beta=0.7), "0.7"),
+        (SPRT(0, 1e9), "1500, not 0 and 1e\\+09"),
+    ],
 )
 def test_numbers_that_make_no_test_are_refused(test: SPRT, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         test.check()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("counts", [[9, 0, 0, 0, 0], [0, 0, 0, 0, 9], [1, 1, 1, 1, 1], [0, 0, 400, 0, 0]])
+def test_the_widest_differences_are_decided_without_a_warning(counts: list[int]) -> None:
+    ratio = SPRT(-LIMIT, LIMIT).log_likelihood_ratio(counts)
+    assert np.isfinite(ratio)
+    assert np.sign(ratio) == np.sign(np.dot(counts, [-2, -1, 0, 1, 2])) or abs(ratio) < 1e-3
