@@ -331,6 +331,15 @@ def test_ka_train_s_human_like_play_is_refused_and_not_pretended(nine: Desk) -> 
     assert "humanSLProfile" in answer["error"]
 
 
+def test_a_board_that_is_not_played_on_is_refused_before_its_kernels_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """KaTrain begins with 19x19: the champion's answer to it should not take seconds."""
+    for method in ("position", "legal", "step"):
+        monkeypatch.setattr(Go, method, None)
+    (error,) = Desk("champion").ask(ka_train(boardXSize=19, boardYSize=19))
+    assert error["field"] == "boardXSize"
+    assert "no champion of go:size=19" in error["error"]
+
+
 def test_a_search_that_is_slow_to_begin_answers_all_the_same() -> None:
     """The first query of a new installation: kernels are compiled for longer than `maxTime`."""
     answers: list[Answer] = []

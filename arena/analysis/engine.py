@@ -22,10 +22,11 @@ import numpy as np
 from agents.insight import Insight, insight
 from agents.players import SearchPlayer
 from arena.analysis import query as queries
-from arena.analysis.desk import Desk, Task, capacity, most_visits
+from arena.analysis.desk import SMALLEST, Desk, Task, capacity, most_visits
 from arena.analysis.query import Asked, QueryError
 from arena.analysis.report import Report, report
-from arena.look import searcher
+from arena.kata.found import found
+from arena.look import open_ended, searcher
 from envs.go import Go
 
 LONGEST_LINE = 1 << 22  # characters: a game of any length, with room to spare
@@ -59,6 +60,17 @@ class Analyst:
     def _active(self) -> int:
         return sum(len(desk.tasks) - desk.free for desk in self.desks)
 
+    def rehearse(self, game: Go) -> None:
+        """Search a position of `game` for nobody: what has to be loaded or compiled is, once in an installation for a minute.
+
+        ValueError where the player does not search or does not play on its board.
+        """
+        player, eyes = self.player(game)
+        search = open_ended(player, slots=1, capacity=SMALLEST)
+        search.begin(np.array([0]), game.reset(1), player.leaves)
+        search.run(player.evaluate, np.random.default_rng(self.seed), per_game=player.leaves)
+        found(game, search, 0, eyes)
+
     def take(self, line: str) -> None:
         """Answer a line at once, or let its searches wait for their turn."""
         told: Report = {}
@@ -69,7 +81,7 @@ class Analyst:
             if "action" in told:
                 self._act(told)
             else:
-                self._queue(queries.asked(line, told))
+                self._queue(queries.asked(line, told, self.player))
         except QueryError as error:
             answer: Report = {"error": str(error)}
             answer |= {"field": error.field} if error.field else {}
@@ -85,10 +97,7 @@ class Analyst:
         self.desks = [desk for desk in self.desks if desk.free < len(desk.tasks)]
 
     def _queue(self, asked: Asked) -> None:
-        try:
-            player, eyes = self.player(asked.game)
-        except ValueError as error:
-            raise QueryError(str(error), "boardXSize") from None
+        player, eyes = self.player(asked.game)
         for wish in ("includeOwnership", "includeMovesOwnership"):
             if getattr(asked.query, wish) and (eyes is None or not eyes.sees_territory):
                 asked.warnings.append((wish, f"{self.spec} knows nothing of territory"))
@@ -190,7 +199,7 @@ def run(game: Go, player: str, seed: int, parallel: int, source: TextIO, out: Te
         source.reconfigure(errors="replace")  # whatever bytes come, they are a query or none
     print(f"Analysis engine starting: {player}", file=sys.stderr, flush=True)  # GUIs show what is said here
     analyst, lines = Analyst(player, seed, write, parallel=parallel), queue.SimpleQueue[str | None]()
-    analyst.player(game)
+    analyst.rehearse(game)
     print("Ready for queries", file=sys.stderr, flush=True)
     threading.Thread(target=_read, args=(source, lines), daemon=True).start()
     ended = False

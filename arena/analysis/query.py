@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -107,8 +107,12 @@ def _finite(text: str) -> float:
     return number
 
 
-def asked(line: str, told: Mapping[str, object]) -> Asked:
-    """The query in `line`, which is `told` once read. QueryError where it cannot be answered."""
+def asked(line: str, told: Mapping[str, object], play: Callable[[Go], object]) -> Asked:
+    """The query in `line`, which is `told` once read. QueryError where it cannot be answered.
+
+    `play` raises ValueError of a game that is not played here; it is asked before a move is made, for which kernels may have to
+    be compiled.
+    """
     try:
         query = Query.model_validate_json(line)
     except ValidationError as error:
@@ -131,6 +135,10 @@ def asked(line: str, told: Mapping[str, object]) -> Asked:
     stones = [(_player(who), _point(game, where, "initialStones")) for who, where in query.initialStones]
     bonus = rules.bonus_points(len(stones)) if all(colour == 0 for colour, _ in stones) else 0
     game = Go(game.size, game.komi + bonus, game.superko, game.suicide)
+    try:
+        play(game)
+    except ValueError as error:
+        raise QueryError(str(error), "boardXSize") from None
     return Asked(query, game, _turns(query, game, stones), perspective, seconds, warnings)
 
 
