@@ -331,7 +331,9 @@ def test_ka_train_s_human_like_play_is_refused_and_not_pretended(nine: Desk) -> 
     assert "humanSLProfile" in answer["error"]
 
 
-def test_a_board_that_is_not_played_on_is_refused_before_its_kernels_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_board_that_is_not_played_on_is_refused_before_its_kernels_are_compiled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """KaTrain begins with 19x19: the champion's answer to it should not take seconds."""
     for method in ("position", "legal", "step"):
         monkeypatch.setattr(Go, method, None)
