@@ -23,13 +23,12 @@ from numpy.typing import NDArray
 from agents.classic import AlphaBeta, best_actions
 from agents.evaluators import Evaluation, Evaluator, uniform_priors
 from envs import Game, States, random_actions
+from envs.compiled import LOST, UNFINISHED
 from envs.connect_four import (
     BOTTOM,
     COLUMNS,
     FULL,
     HEIGHT,
-    LOST,
-    UNFINISHED,
     WIDTH,
     ConnectFour,
     popcount,

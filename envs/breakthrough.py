@@ -42,15 +42,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.compiled import StateKernels, has_status, status_result
+from envs.compiled import LOST, UNFINISHED, CompiledGame, StateKernels, has_status, status_result
 from envs.connect_four import popcount
-from envs.game import States, Symmetries, draw
-from envs.jit import kernel
+from envs.game import States, Symmetries
+from envs.jit import inlined, kernel
 from envs.rng import GOLDEN, below
 
 WIDTHS, HEIGHTS = range(3, 9), range(4, 9)  # 64 squares at most: one word a side; two home rows each
 COLUMNS = "abcdefgh"
-UNFINISHED, LOST = 0, 1  # `status`, for the side to move: the side that has just moved broke through or took all
 
 DTYPE = np.dtype(
     [
@@ -99,6 +98,15 @@ def layout(width: int, height: int) -> Layout:
     return Layout(np.array(squares, np.int64), actions, turned)
 
 
+class Board(NamedTuple):
+    """What the kernels of one state need besides it."""
+
+    squares: NDArray[np.int64]  # as in `Layout`
+    actions: NDArray[np.int16]
+    width: int
+    height: int
+
+
 @kernel
 def inner(width):
     """Bitboards of all squares but those of the left file, and but those of the right file."""
@@ -138,9 +146,10 @@ def lowest(bits):
     return popcount((bits & (~bits + _ONE)) - _ONE)
 
 
-@kernel
-def _move(g, action, squares, width, height):
+@inlined
+def _play(g, action, board):
     """The side to move takes a step; the turn changes."""
+    squares, width = board.squares, board.width
     to = squares[action, 1]
     arrival = _ONE << np.uint64(to)
     other = g["other"] & ~arrival
@@ -149,50 +158,22 @@ def _move(g, action, squares, width, height):
     g["to_play"] = 1 - g["to_play"]
     g["ply"] += 1
     g["last"] = to
-    if to < width or to >= width * (height - 1) or other == _ZERO:
+    if to < width or to >= width * (board.height - 1) or other == _ZERO:
         g["status"] = LOST
 
 
-@kernel
-def _step(states, actions, squares, width, height, out):
-    for i in range(len(states)):
-        out[i] = states[i]
-        if states[i]["status"] == UNFINISHED:
-            _move(out[i], actions[i], squares, width, height)
-
-
-@kernel
-def _mark_legal(g, actions, width, not_left, not_right, out):
+@inlined
+def _mark_legal(g, board, out):
     out[:] = False
     if g["status"] != UNFINISHED:
         return
-    player = g["to_play"]
-    ways = targets(g["own"], g["other"], player, width, not_left, not_right)
+    player, (not_left, not_right) = g["to_play"], inner(board.width)
+    ways = targets(g["own"], g["other"], player, board.width, not_left, not_right)
     for direction in range(3):
         to = ways[direction]
         while to != _ZERO:
-            out[actions[player, direction, lowest(to)]] = True
+            out[board.actions[player, direction, lowest(to)]] = True
             to &= to - _ONE
-
-
-@kernel
-def _legal(states, actions, width, out):
-    not_left, not_right = inner(width)
-    for i in range(len(states)):
-        _mark_legal(states[i], actions, width, not_left, not_right, out[i])
-
-
-@kernel
-def _random_play(played, start, squares, actions, width, height, plies, seeds):
-    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
-    legal = np.empty(len(squares), np.bool_)
-    not_left, not_right = inner(width)
-    for t in range(1, plies + 1):
-        for i in range(len(played)):
-            if played[i]["status"] != UNFINISHED:
-                played[i] = start[0]
-            _mark_legal(played[i], actions, width, not_left, not_right, legal)
-            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), squares, width, height)
 
 
 @kernel
@@ -259,26 +240,6 @@ def _heuristic(states, width, height, worth, out):
         out[i] = 0.99 * sure if sure else 0.98 * np.tanh((2 * lead + gain) / 2000.0)
 
 
-class Board(NamedTuple):
-    """What the kernels of one state need besides it."""
-
-    squares: NDArray[np.int64]  # as in `Layout`
-    actions: NDArray[np.int16]
-    width: int
-    height: int
-
-
-@kernel
-def _play(g, action, board):
-    _move(g, action, board.squares, board.width, board.height)
-
-
-@kernel
-def _legal_here(g, board, out):
-    not_left, not_right = inner(board.width)
-    _mark_legal(g, board.actions, board.width, not_left, not_right, out)
-
-
 @kernel
 def _playout(g, counter, board):
     width = board.width
@@ -310,18 +271,11 @@ def _playout(g, counter, board):
         sign = -sign
 
 
-@kernel
-def _rollout(states, seeds, board, out):
-    for i in range(len(states)):
-        g = states[i]
-        out[i] = _playout(g, seeds[i], board) if g["status"] == UNFINISHED else status_result(g, board)
-
-
-_KERNELS = StateKernels(_play, _legal_here, has_status, status_result, _playout)
+_KERNELS = StateKernels(_play, _mark_legal, has_status, status_result, _playout)
 
 
 @dataclass(frozen=True, init=False)
-class Breakthrough:
+class Breakthrough(CompiledGame):
     """Breakthrough. An action is a step from a square to a square, whoever takes it; `layout` numbers them."""
 
     width: int
@@ -385,27 +339,6 @@ class Breakthrough:
         states["last"] = -1
         return states
 
-    def step(self, states: States, actions: NDArray[np.integer]) -> States:
-        out = np.empty_like(states)
-        _step(states, np.asarray(actions, np.int64), self._layout.squares, self.width, self.height, out)
-        return out
-
-    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
-        played, board = states.copy(), self._layout
-        _random_play(played, self.reset(1), board.squares, board.actions, self.width, self.height, plies, seeds)
-        return played
-
-    def legal(self, states: States) -> NDArray[np.bool_]:
-        out = np.empty((len(states), self.num_actions), np.bool_)
-        _legal(states, self._layout.actions, self.width, out)
-        return out
-
-    def terminal(self, states: States) -> NDArray[np.bool_]:
-        return np.asarray(states["status"] != UNFINISHED)
-
-    def returns(self, states: States) -> NDArray[np.float32]:
-        return np.where(states["status"] == LOST, np.float32(-1), np.float32(0))
-
     def observe(self, states: States) -> NDArray[np.uint8]:
         """The board is not turned round for Black: the last plane tells a network which way the pieces go."""
         out = np.empty((len(states), len(self.planes), self.height * self.width), np.uint8)
@@ -425,11 +358,6 @@ class Breakthrough:
         """
         out = np.empty(len(states), np.float32)
         _heuristic(states, self.width, self.height, _row_worths(self.height), out)
-        return out
-
-    def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
-        out = np.empty(len(states), np.float32)
-        _rollout(states, seeds, self.workspace(), out)
         return out
 
     def action_name(self, action: int) -> str:

@@ -1,17 +1,25 @@
-"""Rules as kernels of one state: what kernels of whole games and searches are put together from.
+"""Games whose rules are kernels: five kernels of one state, and all that follows from them.
 
-A game in kernels offers five of them, all with the same arguments, so that one text serves every game (`envs.jit.specialised`).
-They take `board`, which is what the rules need besides the state: the board's size, tables, and room to work in.
+They have the same arguments in every game, so that one text serves all of them: below, the functions of the contract that go
+through a batch (`envs.jit.specialised` makes a kernel a game of each), in `agents/fused.py` whole searches. They take `board`,
+which is what the rules need besides the state: the board's size, tables, and room to work in.
 """
 
 from __future__ import annotations
 
+import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
-from envs.jit import kernel
+import numpy as np
+from numpy.typing import NDArray
 
-UNFINISHED, LOST = 0, 1  # `status` of the games that have this field; whatever else is a draw
+from envs.game import States, draw
+from envs.jit import kernel, specialised
+from envs.rng import GOLDEN
+
+UNFINISHED, LOST, DRAWN = 0, 1, 2  # `status`, for the side to move, of the games that have this field
 
 
 class StateKernels(NamedTuple):
@@ -21,7 +29,7 @@ class StateKernels(NamedTuple):
     mark_legal: Callable[..., None]  # (g, board, out [A] bool), as `Game.legal`
     ended: Callable[..., bool]  # (g, board), as `Game.terminal`
     result: Callable[..., float]  # (g, board) of a finished game, as `Game.returns`
-    playout: Callable[..., float]  # (g, seed, board), as `Game.rollout`; g is left as it is
+    playout: Callable[..., float]  # (g, seed, board), as `Game.rollout`, of no finished game; g is left as it is
 
     @property
     def name(self) -> str:
@@ -29,16 +37,124 @@ class StateKernels(NamedTuple):
         return self.play.__module__
 
 
-@runtime_checkable
-class CompiledGame(Protocol):
-    """What a game has besides if its rules are kernels."""
+class CompiledGame(ABC):
+    """A game whose rules are kernels: the functions of `envs.game.Game` that play it, and random play in one call."""
 
     @property
+    @abstractmethod
     def state_kernels(self) -> StateKernels: ...
 
+    @abstractmethod
     def workspace(self) -> tuple[object, ...]:
         """A new `board` for the kernels. They write in it: each thread needs its own."""
-        ...
+
+    @property
+    @abstractmethod
+    def num_actions(self) -> int: ...
+
+    @abstractmethod
+    def reset(self, n: int) -> States: ...
+
+    def step(self, states: States, actions: NDArray[np.integer]) -> States:
+        out = np.empty_like(states)
+        self._batched.step(states, np.asarray(actions, np.int64), self.workspace(), out)
+        return out
+
+    def legal(self, states: States) -> NDArray[np.bool_]:
+        out = np.empty((len(states), self.num_actions), np.bool_)
+        self._batched.legal(states, self.workspace(), out)
+        return out
+
+    def terminal(self, states: States) -> NDArray[np.bool_]:
+        out = np.empty(len(states), np.bool_)
+        self._batched.terminal(states, self.workspace(), out)
+        return out
+
+    def returns(self, states: States) -> NDArray[np.float32]:
+        out = np.empty(len(states), np.float32)
+        self._batched.returns(states, self.workspace(), out)
+        return out
+
+    def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
+        out = np.empty(len(states), np.float32)
+        self._batched.rollout(states, seeds, self.workspace(), out)
+        return out
+
+    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
+        played, legal = states.copy(), np.empty(self.num_actions, np.bool_)
+        self._batched.random_play(played, self.reset(1), plies, seeds, self.workspace(), legal)
+        return played
+
+    @property
+    def _batched(self) -> Batched:
+        return batched(self.state_kernels)
+
+
+class Batched(NamedTuple):
+    """The kernels that go through a batch; the last argument is filled but for `random_play`."""
+
+    step: Callable[..., None]  # (states, actions, board, out)
+    legal: Callable[..., None]  # (states, board, out)
+    terminal: Callable[..., None]  # (states, board, out)
+    returns: Callable[..., None]  # (states, board, out)
+    rollout: Callable[..., None]  # (states, seeds, board, out)
+    random_play: Callable[..., None]  # (played, start, plies, seeds, board, legal)
+
+
+def play(g: Any, action: int, board: Any) -> None:
+    """In the templates below: the game's, as are the other four."""
+
+
+mark_legal: Any = play
+ended: Any = play
+result: Any = play
+playout: Any = play
+
+
+def _step(states, actions, board, out):
+    for i in range(len(states)):
+        out[i] = states[i]
+        if not ended(out[i], board):
+            play(out[i], actions[i], board)
+
+
+def _legal(states, board, out):
+    for i in range(len(states)):
+        mark_legal(states[i], board, out[i])
+
+
+def _terminal(states, board, out):
+    for i in range(len(states)):
+        out[i] = ended(states[i], board)
+
+
+def _returns(states, board, out):
+    for i in range(len(states)):
+        out[i] = result(states[i], board) if ended(states[i], board) else 0.0
+
+
+def _rollout(states, seeds, board, out):
+    for i in range(len(states)):
+        g = states[i]
+        out[i] = result(g, board) if ended(g, board) else playout(g, seeds[i], board)
+
+
+def _random_play(played, start, plies, seeds, board, legal):
+    """`played` holds the states and is changed; `start` [1] is where a game begins again; `legal` [A] is overwritten."""
+    for t in range(1, plies + 1):
+        for i in range(len(played)):
+            if ended(played[i], board):
+                played[i] = start[0]
+            mark_legal(played[i], board, legal)
+            play(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), board)
+
+
+@functools.cache
+def batched(rules: StateKernels) -> Batched:
+    """The kernels of the game with these rules."""
+    templates = Batched(_step, _legal, _terminal, _returns, _rollout, _random_play)
+    made = (specialised(t, f"{t.__name__[1:]}_{rules.name}", **rules._asdict()) for t in templates)
+    return Batched(*made)
 
 
 @kernel

@@ -22,14 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.compiled import StateKernels, has_status, status_result
-from envs.game import States, Symmetries, draw
+from envs.compiled import DRAWN, LOST, UNFINISHED, CompiledGame, StateKernels, has_status, status_result
+from envs.game import States, Symmetries
 from envs.jit import kernel
 from envs.rng import GOLDEN, mix
 
 WIDTH, HEIGHT = 7, 6
-# `status`, for the side to move: the side that has just moved made four, or filled the board
-UNFINISHED, LOST, DRAWN = 0, 1, 2
 
 DTYPE = np.dtype(
     [
@@ -109,36 +107,10 @@ def _play(g, action, board):
 
 
 @kernel
-def _step(states, actions, out):
-    for i in range(len(states)):
-        out[i] = states[i]
-        if states[i]["status"] == UNFINISHED:
-            _play(out[i], actions[i], ())
-
-
-@kernel
 def _mark_legal(g, board, out):
     playing, top = g["status"] == UNFINISHED, g["mask"] & _TOP
     for x in range(WIDTH):
         out[x] = playing and (top >> np.uint64(7 * x + HEIGHT - 1)) & _ONE == np.uint64(0)
-
-
-@kernel
-def _legal(states, out):
-    for i in range(len(states)):
-        _mark_legal(states[i], (), out[i])
-
-
-@kernel
-def _random_play(played, start, plies, seeds):
-    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
-    legal = np.empty(WIDTH, np.bool_)
-    for t in range(1, plies + 1):
-        for i in range(len(played)):
-            if played[i]["status"] != UNFINISHED:
-                played[i] = start[0]
-            _mark_legal(played[i], (), legal)
-            _play(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), ())
 
 
 @kernel
@@ -211,18 +183,11 @@ def _playout(g, counter, board):
     return 0.0
 
 
-@kernel
-def _rollout(states, seeds, out):
-    for i in range(len(states)):
-        g = states[i]
-        out[i] = _playout(g, seeds[i], ()) if g["status"] == UNFINISHED else status_result(g, ())
-
-
 _KERNELS = StateKernels(_play, _mark_legal, has_status, status_result, _playout)
 
 
 @dataclass(frozen=True)
-class ConnectFour:
+class ConnectFour(CompiledGame):
     """The standard 7 x 6 game. Action a drops a stone into column a, counted from the left; its name is a + 1."""
 
     name: str = "connect_four"
@@ -253,27 +218,6 @@ class ConnectFour:
         states["last"] = -1
         return states
 
-    def step(self, states: States, actions: NDArray[np.integer]) -> States:
-        out = np.empty_like(states)
-        _step(states, np.asarray(actions, np.int64), out)
-        return out
-
-    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
-        played = states.copy()
-        _random_play(played, self.reset(1), plies, seeds)
-        return played
-
-    def legal(self, states: States) -> NDArray[np.bool_]:
-        out = np.empty((len(states), WIDTH), np.bool_)
-        _legal(states, out)
-        return out
-
-    def terminal(self, states: States) -> NDArray[np.bool_]:
-        return np.asarray(states["status"] != UNFINISHED)
-
-    def returns(self, states: States) -> NDArray[np.float32]:
-        return np.where(states["status"] == LOST, np.float32(-1), np.float32(0))
-
     def observe(self, states: States) -> NDArray[np.uint8]:
         out = np.empty((len(states), len(self.planes), HEIGHT, WIDTH), np.uint8)
         _observe(states, out)
@@ -288,11 +232,6 @@ class ConnectFour:
         """tanh of the difference in open lines of four, weighed by the stones already in them."""
         out = np.empty(len(states), np.float32)
         _heuristic(states, out)
-        return out
-
-    def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
-        out = np.empty(len(states), np.float32)
-        _rollout(states, seeds, out)
         return out
 
     def action_name(self, action: int) -> str:

@@ -42,7 +42,7 @@ from numpy.typing import NDArray
 
 from envs import go_check, text
 from envs import go_kernels as kernels
-from envs.compiled import StateKernels
+from envs.compiled import CompiledGame, StateKernels
 from envs.game import States, Symmetries, square_symmetries
 
 COLUMNS = "ABCDEFGHJKLMNOPQRST"
@@ -81,7 +81,7 @@ def handicap_points(size: int, stones: int) -> list[int]:
 
 
 @dataclass(frozen=True, init=False)
-class Go:
+class Go(CompiledGame):
     """Go. Action y * size + x plays a point, row 0 on top; action size * size passes. X, the first player, is Black.
 
     In a handicap game the second player moves first. White gets no points for the stones but komi.
@@ -164,14 +164,14 @@ class Go:
 
     @property
     def max_plies(self) -> int:
-        return kernels.max_plies(self.size)
+        return kernels.max_plies(self.size * self.size)
 
     @property
     def state_kernels(self) -> StateKernels:
         return kernels.KERNELS
 
     def workspace(self) -> kernels.Workspace:
-        return kernels.workspace(self.size, SUPERKO[self.superko], self.suicide, self.komi)
+        return kernels.workspace(self.size, self.size, SUPERKO[self.superko], self.suicide, self.komi)
 
     @property
     def symmetries(self) -> Symmetries:
@@ -185,32 +185,6 @@ class Go:
     def position(self, stones: Sequence[tuple[int, int]], to_play: int = 0) -> States:
         """[1] the start of a game with `stones`, (player, point), on the board. ValueError where these are no position."""
         return _placed(self.size, stones, to_play)
-
-    def step(self, states: States, actions: NDArray[np.integer]) -> States:
-        out = np.empty_like(states)
-        kernels.step(states, np.asarray(actions, np.int64), self._near, self.max_plies, out)
-        return out
-
-    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
-        played, start, side = states.copy(), self.reset(1), kernels.beside(self.size, self.size)
-        ko, longest = SUPERKO[self.superko], self.max_plies
-        kernels.random_play(played, start, self._near, side, longest, ko, self.suicide, plies, seeds)
-        return played
-
-    def legal(self, states: States) -> NDArray[np.bool_]:
-        out = np.empty((len(states), self.num_actions), np.bool_)
-        side = kernels.beside(self.size, self.size)
-        kernels.legal(states, self._near, side, self.max_plies, SUPERKO[self.superko], self.suicide, out)
-        return out
-
-    def terminal(self, states: States) -> NDArray[np.bool_]:
-        return np.asarray((states["passes"] >= 2) | (states["ply"] >= self.max_plies))
-
-    def returns(self, states: States) -> NDArray[np.float32]:
-        out = np.zeros(len(states), np.float32)
-        ended = self.terminal(states)
-        out[ended] = self._result(states[ended], self._areas(states[ended])[1])
-        return out
 
     def observe(self, states: States) -> NDArray[np.uint8]:
         out = np.empty((len(states), len(self.planes), self.size * self.size), np.uint8)
@@ -234,13 +208,6 @@ class Go:
         estimate = 0.99 * np.tanh(sign * (difference - self.komi) / self.size)
         ended = self.terminal(states)
         return np.where(ended, self._result(states, difference), estimate).astype(np.float32)
-
-    def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
-        """Random moves that fill no simple eye of their own, simple ko and no suicide whatever the game's rules, passes
-        only for lack of moves, at most 3 moves a point; then the area decides."""
-        out = np.empty(len(states), np.float32)
-        kernels.rollout(states, seeds, self.workspace(), out)
-        return out
 
     def action_name(self, action: int) -> str:
         if action == self.size * self.size:
@@ -316,13 +283,13 @@ def _placed(size: int, stones: Sequence[tuple[int, int]], to_play: int) -> State
     None is captured on the way if each chain has a liberty in the end: until then it has one where the rest of it, or of a
     neighbour, will stand.
     """
-    start, near = kernels.empty_board(size * size), kernels.neighbours(size, size)
+    rules = Go(size)
+    start: States = kernels.empty_board(size * size)
     for player, point in stones:
         if start["board"][0, point] != kernels.EMPTY:
             raise ValueError(f"two stones on point {point}")
         start["to_play"] = player
-        placed = np.empty_like(start)
-        kernels.step(start, np.array([point]), near, kernels.max_plies(size), placed)
+        placed = rules.step(start, np.array([point]))
         if placed["captures"].any():
             raise ValueError(f"a chain without a liberty beside the stone on point {point}")
         start = placed

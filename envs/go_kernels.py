@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs.compiled import StateKernels
-from envs.game import States, draw
-from envs.jit import kernel
+from envs.game import States
+from envs.jit import inlined, kernel
 from envs.rng import GOLDEN, below
 
 EMPTY, WALL, NONE = 0, 2, -1
@@ -46,9 +46,9 @@ ZOBRIST = np.random.PCG64(19).random_raw(2 * CAPACITIES[-1]).reshape(2, -1) & ~n
 _TURN = np.uint64(1)  # the bit of a hash that says who is to move: 0 Black, 1 White
 
 
-def max_plies(size: int) -> int:
+def max_plies(points: int) -> int:
     """Two moves a point; at least 64, so that the repetitions of the smallest boards are played out."""
-    return max(2 * size * size, 64)
+    return max(2 * points, 64)
 
 
 @functools.cache
@@ -395,16 +395,6 @@ def take_turn(g, near, p, taken):
 
 
 @kernel
-def step(states, actions, near, longest, out):
-    """`Game.step`."""
-    taken = np.empty(len(near), np.int16)
-    for i in range(len(states)):
-        out[i] = states[i]
-        if playing(states[i], longest):
-            take_turn(out[i], near, actions[i], taken)
-
-
-@kernel
 def mark_legal(g, near, side, longest, ko, suicide, out):
     """Fill `out` [A] with what the side to move may play; `side` is `beside` of the board."""
     points, width = len(near), near[0, 3]
@@ -435,25 +425,6 @@ def mark_legal(g, near, side, longest, ko, suicide, out):
     elif anchor != NONE and g["libs"][g["chain"][anchor]] == 1:
         p = last_liberty(g, near, g["chain"][anchor])
         out[p] = out[p] and not repeats(g, near, p, ko)
-
-
-@kernel
-def legal(states, near, side, longest, ko, suicide, out):
-    """`Game.legal`."""
-    for i in range(len(states)):
-        mark_legal(states[i], near, side, longest, ko, suicide, out[i])
-
-
-@kernel
-def random_play(played, start, near, side, longest, ko, suicide, plies, seeds):
-    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
-    row, taken = np.empty(len(near) + 1, np.bool_), np.empty(len(near), np.int16)
-    for i in range(len(played)):
-        for t in range(1, plies + 1):
-            if not playing(played[i], longest):
-                played[i] = start[0]
-            mark_legal(played[i], near, side, longest, ko, suicide, row)
-            take_turn(played[i], near, draw(row, seeds[i] + np.uint64(t) * GOLDEN), taken)
 
 
 @kernel
@@ -513,26 +484,26 @@ class Workspace(NamedTuple):
     played: NDArray[np.void]  # [1] a state
 
 
-def workspace(size: int, ko: int, suicide: bool, komi: float) -> Workspace:
-    """A new one for a board of `size`."""
-    points = size * size
+def workspace(height: int, width: int, ko: int, suicide: bool, komi: float) -> Workspace:
+    """A new one for a board of `height` rows and `width` columns."""
+    points = height * width
     taken, queue, empties = np.empty((3, points), np.int16)
     owner, played = np.empty(points, np.int8), np.empty(1, record(points))
-    near, side, longest = neighbours(size, size), beside(size, size), max_plies(size)
+    near, side, longest = neighbours(height, width), beside(height, width), max_plies(points)
     return Workspace(near, side, longest, ko, suicide, komi, taken, queue, empties, owner, played)
 
 
-@kernel
+@inlined
 def play_in(g, action, board):
     take_turn(g, board.near, action, board.taken)
 
 
-@kernel
+@inlined
 def legal_in(g, board, out):
     mark_legal(g, board.near, board.side, board.longest, board.ko, board.suicide, out)
 
 
-@kernel
+@inlined
 def ended(g, board):
     return not playing(g, board.longest)
 
@@ -587,14 +558,6 @@ def playout(g, counter, board):
             empties[count] = board.taken[t]
             count += 1
     return winner(g["board"], player, board)
-
-
-@kernel
-def rollout(states, seeds, board, out):
-    """`Game.rollout`."""
-    for i in range(len(states)):
-        g = states[i]
-        out[i] = result(g, board) if ended(g, board) else playout(g, seeds[i], board)
 
 
 KERNELS = StateKernels(play_in, legal_in, ended, result, playout)

@@ -39,14 +39,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.compiled import StateKernels, has_status, status_result
-from envs.game import States, Symmetries, draw
-from envs.jit import kernel
+from envs.compiled import LOST, UNFINISHED, CompiledGame, StateKernels, has_status, status_result
+from envs.game import States, Symmetries
+from envs.jit import inlined, kernel
 from envs.rng import GOLDEN, below
 
 SIZES = range(3, 20)
 COLUMNS = "abcdefghijklmnopqrs"
-UNFINISHED, LOST = 0, 1  # `status`, for the side to move: the side that has just moved joined its edges
 CAPACITIES = (122, 362)  # cells of a record: of 11 x 11 or 19 x 19, and one for all that is off the board
 FIRST_EDGE, SECOND_EDGE = 1, 2  # bits: joined to the top or left edge, to the bottom or right edge
 BOTH = FIRST_EDGE | SECOND_EDGE
@@ -91,6 +90,27 @@ def edges(size: int) -> NDArray[np.int8]:
     return table
 
 
+class Workspace(NamedTuple):
+    """What the kernels of one state need besides it."""
+
+    size: int
+    swap: bool
+    near: NDArray[np.int16]  # `neighbours`
+    edge: NDArray[np.int8]  # `edges`
+    stack: NDArray[np.int16]  # [cells], overwritten
+    empty: NDArray[np.int32]  # [cells], overwritten
+    colours: NDArray[np.int8]  # [(size + 2) ** 2] inside a border of the edges' colours; the cells are overwritten
+
+
+@functools.cache
+def _border(size: int) -> NDArray[np.int8]:
+    """[(size + 2) ** 2] the colours of the edges around an empty board."""
+    colours = np.zeros((size + 2, size + 2), np.int8)
+    colours[:, [0, -1]] = -1
+    colours[[0, -1]] = 1
+    return colours.reshape(-1)
+
+
 @kernel
 def place(board, near, edge, p, colour, stack):
     """Put a stone on the empty cell `p`; True where its chain now joins both edges. `edge` [cells] is its colour's."""
@@ -116,56 +136,28 @@ def place(board, near, edge, p, colour, stack):
     return joined == BOTH
 
 
-@kernel
-def _move(g, p, near, edge, size, stack):
-    """The side to move plays cell `p` or swaps; the turn changes. `stack` [cells] i2 is overwritten."""
-    player, board = g["to_play"], g["board"]
+@inlined
+def _play(g, p, board):
+    """The side to move plays cell `p` or swaps; the turn changes."""
+    player, size, stones = g["to_play"], board.size, g["board"]
     if p == size * size:  # swap
         first = g["last"]
-        board[first] = 0
+        stones[first] = 0
         p = first % size * size + first // size
-    if place(board, near, edge[player], p, 1 - 2 * player, stack):
+    if place(stones, board.near, board.edge[player], p, 1 - 2 * player, board.stack):
         g["status"] = LOST
     g["to_play"] = 1 - player
     g["ply"] += 1
     g["last"] = p
 
 
-@kernel
-def _step(states, actions, near, edge, size, out):
-    stack = np.empty(size * size, np.int16)
-    for i in range(len(states)):
-        out[i] = states[i]
-        if states[i]["status"] == UNFINISHED:
-            _move(out[i], actions[i], near, edge, size, stack)
-
-
-@kernel
-def _mark_legal(g, cells, swap, out):
-    playing, board = g["status"] == UNFINISHED, g["board"]
+@inlined
+def _mark_legal(g, board, out):
+    playing, cells, stones = g["status"] == UNFINISHED, board.size * board.size, g["board"]
     for p in range(cells):
-        out[p] = playing and board[p] == 0
-    if swap:
+        out[p] = playing and stones[p] == 0
+    if board.swap:
         out[cells] = g["ply"] == 1
-
-
-@kernel
-def _legal(states, cells, swap, out):
-    for i in range(len(states)):
-        _mark_legal(states[i], cells, swap, out[i])
-
-
-@kernel
-def _random_play(played, start, near, edge, size, swap, plies, seeds):
-    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
-    cells = size * size
-    legal, stack = np.empty(cells + swap, np.bool_), np.empty(cells, np.int16)
-    for t in range(1, plies + 1):
-        for i in range(len(played)):
-            if played[i]["status"] != UNFINISHED:
-                played[i] = start[0]
-            _mark_legal(played[i], cells, swap, legal)
-            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), near, edge, size, stack)
 
 
 @kernel
@@ -287,39 +279,9 @@ def joins(colours, wide):
                 return False
 
 
-class Workspace(NamedTuple):
-    """What the kernels of one state need besides it."""
-
-    size: int
-    swap: bool
-    near: NDArray[np.int16]  # `neighbours`
-    edge: NDArray[np.int8]  # `edges`
-    stack: NDArray[np.int16]  # [cells], overwritten
-    empty: NDArray[np.int32]  # [cells], overwritten
-    colours: NDArray[np.int8]  # [(size + 2) ** 2] inside a border of the edges' colours; the cells are overwritten
-
-
-@functools.cache
-def _border(size: int) -> NDArray[np.int8]:
-    """[(size + 2) ** 2] the colours of the edges around an empty board."""
-    colours = np.zeros((size + 2, size + 2), np.int8)
-    colours[:, [0, -1]] = -1
-    colours[[0, -1]] = 1
-    return colours.reshape(-1)
-
-
-@kernel
-def _play(g, action, board):
-    _move(g, action, board.near, board.edge, board.size, board.stack)
-
-
-@kernel
-def _legal_here(g, board, out):
-    _mark_legal(g, board.size * board.size, board.swap, out)
-
-
 @kernel
 def _playout(g, counter, board):
+    """The order of the moves of a random game does not matter: the empty cells are shared out, then one look."""
     size, colours, empty = board.size, board.colours, board.empty
     wide, mover, left = size + 2, 1 - 2 * g["to_play"], 0
     for y in range(1, wide - 1):
@@ -342,18 +304,11 @@ def _playout(g, counter, board):
     return result
 
 
-@kernel
-def _rollout(states, seeds, board, out):
-    for i in range(len(states)):
-        g = states[i]
-        out[i] = _playout(g, seeds[i], board) if g["status"] == UNFINISHED else status_result(g, board)
-
-
-_KERNELS = StateKernels(_play, _legal_here, has_status, status_result, _playout)
+_KERNELS = StateKernels(_play, _mark_legal, has_status, status_result, _playout)
 
 
 @dataclass(frozen=True, init=False)
-class Hex:
+class Hex(CompiledGame):
     """Hex. Action y * size + x plays a cell, row 0 on top; with the swap rule, action size * size swaps."""
 
     size: int
@@ -425,28 +380,6 @@ class Hex:
         states["last"] = -1
         return states
 
-    def step(self, states: States, actions: NDArray[np.integer]) -> States:
-        out = np.empty_like(states)
-        _step(states, np.asarray(actions, np.int64), neighbours(self.size), edges(self.size), self.size, out)
-        return out
-
-    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
-        played = states.copy()
-        near, edge = neighbours(self.size), edges(self.size)
-        _random_play(played, self.reset(1), near, edge, self.size, self.swap, plies, seeds)
-        return played
-
-    def legal(self, states: States) -> NDArray[np.bool_]:
-        out = np.empty((len(states), self.num_actions), np.bool_)
-        _legal(states, self.size * self.size, self.swap, out)
-        return out
-
-    def terminal(self, states: States) -> NDArray[np.bool_]:
-        return np.asarray(states["status"] != UNFINISHED)
-
-    def returns(self, states: States) -> NDArray[np.float32]:
-        return np.where(states["status"] == LOST, np.float32(-1), np.float32(0))
-
     def observe(self, states: States) -> NDArray[np.uint8]:
         out = np.empty((len(states), len(self.planes), self.size * self.size), np.uint8)
         _observe(states, self.size * self.size, self.swap, out)
@@ -460,12 +393,6 @@ class Hex:
         """tanh of how much nearer to joining his edges the side to move is, in two-distance."""
         out = np.empty(len(states), np.float32)
         _heuristic(states, neighbours(self.size), edges(self.size), self.swap, out)
-        return out
-
-    def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
-        """The order of the moves of a random game does not matter: the empty cells are shared out, then one look."""
-        out = np.empty(len(states), np.float32)
-        _rollout(states, seeds, self.workspace(), out)
         return out
 
     def action_name(self, action: int) -> str:

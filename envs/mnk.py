@@ -15,15 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.compiled import StateKernels, has_status, status_result
-from envs.game import States, Symmetries, draw, square_symmetries
-from envs.jit import kernel
+from envs.compiled import DRAWN, LOST, UNFINISHED, CompiledGame, StateKernels, has_status, status_result
+from envs.game import States, Symmetries, square_symmetries
+from envs.jit import inlined, kernel
 from envs.rng import GOLDEN, below
 
 LONGEST = 19  # points on a side
 COLUMNS = "abcdefghijklmnopqrs"
 CAPACITIES = (16, 81, 225, 361)  # record sizes: each is compiled once, smaller boards leave the rest unused
-UNFINISHED, LOST, DRAWN = 0, 1, 2  # `status`, for the side to move
 
 
 @functools.cache
@@ -40,6 +39,17 @@ def record(points: int) -> np.dtype[np.void]:
         ],
         align=True,
     )
+
+
+class Workspace(NamedTuple):
+    """What the kernels of one state need besides it."""
+
+    m: int
+    n: int
+    k: int
+    exact: bool
+    stones: NDArray[np.int8]  # [m * n], overwritten
+    empties: NDArray[np.int16]  # [m * n], overwritten
 
 
 @kernel
@@ -64,50 +74,24 @@ def wins(board, m, n, k, exact, p):
     return False
 
 
-@kernel
-def _move(g, p, m, n, k, exact):
+@inlined
+def _play(g, p, board):
     """The side to move places a stone on point `p`; the turn changes."""
     g["board"][p] = 1 - 2 * g["to_play"]
     g["to_play"] = 1 - g["to_play"]
     g["ply"] += 1
     g["last"] = p
-    if wins(g["board"], m, n, k, exact, p):
+    if wins(g["board"], board.m, board.n, board.k, board.exact, p):
         g["status"] = LOST
-    elif g["ply"] == m * n:
+    elif g["ply"] == board.m * board.n:
         g["status"] = DRAWN
 
 
-@kernel
-def _step(states, actions, m, n, k, exact, out):
-    for i in range(len(states)):
-        out[i] = states[i]
-        if states[i]["status"] == UNFINISHED:
-            _move(out[i], actions[i], m, n, k, exact)
-
-
-@kernel
-def _mark_legal(g, out):
-    playing, board = g["status"] == UNFINISHED, g["board"]
+@inlined
+def _mark_legal(g, board, out):
+    playing, stones = g["status"] == UNFINISHED, g["board"]
     for p in range(len(out)):
-        out[p] = playing and board[p] == 0
-
-
-@kernel
-def _legal(states, out):
-    for i in range(len(states)):
-        _mark_legal(states[i], out[i])
-
-
-@kernel
-def _random_play(played, start, m, n, k, exact, plies, seeds):
-    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
-    legal = np.empty(m * n, np.bool_)
-    for t in range(1, plies + 1):
-        for i in range(len(played)):
-            if played[i]["status"] != UNFINISHED:
-                played[i] = start[0]
-            _mark_legal(played[i], legal)
-            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), m, n, k, exact)
+        out[p] = playing and stones[p] == 0
 
 
 @kernel
@@ -143,27 +127,6 @@ def _open_lines(states, m, n, k, out):
         out[i] = worth * (1 - 2 * g["to_play"])
 
 
-class Workspace(NamedTuple):
-    """What the kernels of one state need besides it."""
-
-    m: int
-    n: int
-    k: int
-    exact: bool
-    stones: NDArray[np.int8]  # [m * n], overwritten
-    empties: NDArray[np.int16]  # [m * n], overwritten
-
-
-@kernel
-def _play(g, action, board):
-    _move(g, action, board.m, board.n, board.k, board.exact)
-
-
-@kernel
-def _legal_here(g, board, out):
-    _mark_legal(g, out)
-
-
 @kernel
 def _playout(g, counter, board):
     stones, empties = board.stones, board.empties
@@ -188,18 +151,11 @@ def _playout(g, counter, board):
     return 0.0
 
 
-@kernel
-def _rollout(states, seeds, board, out):
-    for i in range(len(states)):
-        g = states[i]
-        out[i] = _playout(g, seeds[i], board) if g["status"] == UNFINISHED else status_result(g, board)
-
-
-_KERNELS = StateKernels(_play, _legal_here, has_status, status_result, _playout)
+_KERNELS = StateKernels(_play, _mark_legal, has_status, status_result, _playout)
 
 
 @dataclass(frozen=True, init=False)
-class MNK:
+class MNK(CompiledGame):
     """m columns, n rows, k in a row. Action y * m + x places on a point, row 0 on top."""
 
     m: int
@@ -260,27 +216,6 @@ class MNK:
         states["last"] = -1
         return states
 
-    def step(self, states: States, actions: NDArray[np.integer]) -> States:
-        out = np.empty_like(states)
-        _step(states, np.asarray(actions, np.int64), self.m, self.n, self.k, self.exact, out)
-        return out
-
-    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
-        played = states.copy()
-        _random_play(played, self.reset(1), self.m, self.n, self.k, self.exact, plies, seeds)
-        return played
-
-    def legal(self, states: States) -> NDArray[np.bool_]:
-        out = np.empty((len(states), self.num_actions), np.bool_)
-        _legal(states, out)
-        return out
-
-    def terminal(self, states: States) -> NDArray[np.bool_]:
-        return np.asarray(states["status"] != UNFINISHED)
-
-    def returns(self, states: States) -> NDArray[np.float32]:
-        return np.where(states["status"] == LOST, np.float32(-1), np.float32(0))
-
     def observe(self, states: States) -> NDArray[np.uint8]:
         out = np.empty((len(states), len(self.planes), self.num_actions), np.uint8)
         _observe(states, out)
@@ -295,11 +230,6 @@ class MNK:
         _open_lines(states, self.m, self.n, self.k, worth)
         estimate = 0.99 * np.tanh(worth / 4.0 ** (self.k - 1))
         return np.where(self.terminal(states), self.returns(states), estimate).astype(np.float32)
-
-    def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
-        out = np.empty(len(states), np.float32)
-        _rollout(states, seeds, self.workspace(), out)
-        return out
 
     def action_name(self, action: int) -> str:
         return f"{COLUMNS[action % self.m]}{self.n - action // self.m}"

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.compiled import StateKernels
-from envs.game import States, Symmetries, draw, square_symmetries
-from envs.jit import kernel
+from envs.compiled import CompiledGame, StateKernels
+from envs.game import States, Symmetries, square_symmetries
+from envs.jit import inlined, kernel
 from envs.rng import GOLDEN, below
 
 ROWS = 16  # room in a record; a smaller board leaves the rest empty
@@ -44,6 +44,15 @@ DTYPE = np.dtype(
     ],
     align=True,
 )  # no padding is left: equal states are equal bytes
+
+
+class Workspace(NamedTuple):
+    """What the kernels of one state need besides it."""
+
+    size: int
+    own: NDArray[np.uint16]  # [ROWS] each, overwritten
+    other: NDArray[np.uint16]
+    moves: NDArray[np.uint16]
 
 
 @kernel
@@ -111,9 +120,10 @@ def count_bits(rows, size):
     return count
 
 
-@kernel
-def _move(g, action, size, scratch):
-    """The side to move places or passes; the turn changes. `scratch` [ROWS] u2 is overwritten."""
+@inlined
+def _play(g, action, board):
+    """The side to move places or passes; the turn changes."""
+    size = board.size
     g["ply"] += 1
     g["to_play"] = 1 - g["to_play"]
     g["last"] = -1
@@ -123,45 +133,18 @@ def _move(g, action, size, scratch):
     for y in range(size):
         g["own"][y], g["other"][y] = g["other"][y], g["own"][y]
     if not find_moves(g["own"], g["other"], size, g["moves"]):
-        g["over"] = not find_moves(g["other"], g["own"], size, scratch)
+        g["over"] = not find_moves(g["other"], g["own"], size, board.moves)
 
 
-@kernel
-def _step(states, actions, size, out):
-    scratch = np.zeros(ROWS, np.uint16)
-    for i in range(len(states)):
-        out[i] = states[i]
-        if not states[i]["over"]:
-            _move(out[i], actions[i], size, scratch)
-
-
-@kernel
-def _mark_legal(g, size, out):
-    found = np.int64(0)
+@inlined
+def _mark_legal(g, board, out):
+    size, found = board.size, np.int64(0)
     for y in range(size):
         row = np.int64(g["moves"][y])
         found |= row
         for x in range(size):
             out[y * size + x] = (row >> x) & 1
     out[size * size] = found == 0 and not g["over"]
-
-
-@kernel
-def _legal(states, size, out):
-    for i in range(len(states)):
-        _mark_legal(states[i], size, out[i])
-
-
-@kernel
-def _random_play(played, start, size, plies, seeds):
-    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
-    legal, scratch = np.empty(size * size + 1, np.bool_), np.zeros(ROWS, np.uint16)
-    for t in range(1, plies + 1):
-        for i in range(len(played)):
-            if played[i]["over"]:
-                played[i] = start[0]
-            _mark_legal(played[i], size, legal)
-            _move(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), size, scratch)
 
 
 @kernel
@@ -195,25 +178,6 @@ def _mobility(states, size, out):
             own, other = np.int64(g["own"][y]) & edges, np.int64(g["other"][y]) & edges
             worth += 10 * ((own & 1) + (own >> (size - 1)) - (other & 1) - (other >> (size - 1)))
         out[i] = worth
-
-
-class Workspace(NamedTuple):
-    """What the kernels of one state need besides it."""
-
-    size: int
-    own: NDArray[np.uint16]  # [ROWS] each, overwritten
-    other: NDArray[np.uint16]
-    moves: NDArray[np.uint16]
-
-
-@kernel
-def _play(g, action, board):
-    _move(g, action, board.size, board.moves)
-
-
-@kernel
-def _legal_here(g, board, out):
-    _mark_legal(g, board.size, out)
 
 
 @kernel
@@ -263,18 +227,11 @@ def _playout(g, counter, board):
     return sign * _winner(own, other, size)
 
 
-@kernel
-def _rollout(states, seeds, board, out):
-    for i in range(len(states)):
-        g = states[i]
-        out[i] = _result(g, board) if g["over"] else _playout(g, seeds[i], board)
-
-
-_KERNELS = StateKernels(_play, _legal_here, _ended, _result, _playout)
+_KERNELS = StateKernels(_play, _mark_legal, _ended, _result, _playout)
 
 
 @dataclass(frozen=True, init=False)
-class Othello:
+class Othello(CompiledGame):
     """Othello. Action y * size + x places on a square, row 0 on top; action size * size passes. X, who begins, is Black."""
 
     size: int
@@ -326,28 +283,6 @@ class Othello:
     def reset(self, n: int) -> States:
         return np.repeat(_start(self.size), n)
 
-    def step(self, states: States, actions: NDArray[np.integer]) -> States:
-        out = np.empty_like(states)
-        _step(states, np.asarray(actions, np.int64), self.size, out)
-        return out
-
-    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
-        played = states.copy()
-        _random_play(played, self.reset(1), self.size, plies, seeds)
-        return played
-
-    def legal(self, states: States) -> NDArray[np.bool_]:
-        out = np.empty((len(states), self.num_actions), np.bool_)
-        _legal(states, self.size, out)
-        return out
-
-    def terminal(self, states: States) -> NDArray[np.bool_]:
-        return np.asarray(states["over"] != 0)
-
-    def returns(self, states: States) -> NDArray[np.float32]:
-        sign = 1 - 2 * states["to_play"]
-        return np.where(self.terminal(states), np.sign(sign * self.difference(states)), 0).astype(np.float32)
-
     def difference(self, states: States) -> NDArray[np.int32]:
         """[B] discs of the first player minus discs of the second."""
         out = np.empty(len(states), np.int32)
@@ -370,11 +305,6 @@ class Othello:
         _mobility(states, self.size, worth)
         estimate = 0.99 * np.tanh(worth / 20)
         return np.where(self.terminal(states), self.returns(states), estimate).astype(np.float32)
-
-    def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
-        out = np.empty(len(states), np.float32)
-        _rollout(states, seeds, self.workspace(), out)
-        return out
 
     def action_name(self, action: int) -> str:
         if action == self.size * self.size:

@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from envs import text
-from envs.compiled import StateKernels, has_status, status_result
-from envs.game import States, Symmetries, draw, square_symmetries
+from envs.compiled import DRAWN, LOST, UNFINISHED, CompiledGame, StateKernels, has_status, status_result
+from envs.game import States, Symmetries, square_symmetries
 from envs.jit import kernel
 from envs.rng import GOLDEN, below
-
-UNFINISHED, LOST, DRAWN = 0, 1, 2  # `status`, for the side to move
 
 # Bit y * 3 + x of `own` and `other` is the cell in row y (0 on top) and column x.
 DTYPE = np.dtype(
@@ -55,36 +53,10 @@ def _play(g, action, board):
 
 
 @kernel
-def _step(states, actions, out):
-    for i in range(len(states)):
-        out[i] = states[i]
-        if states[i]["status"] == UNFINISHED:
-            _play(out[i], actions[i], ())
-
-
-@kernel
 def _mark_legal(g, board, out):
     taken = g["own"] | g["other"]
     for a in range(9):
         out[a] = g["status"] == UNFINISHED and (taken >> a) & 1 == 0
-
-
-@kernel
-def _legal(states, out):
-    for i in range(len(states)):
-        _mark_legal(states[i], (), out[i])
-
-
-@kernel
-def _random_play(played, start, plies, seeds):
-    """`RandomPlay.random_play`: `played` holds the states and is changed; `start` [1] is where a game begins again."""
-    legal = np.empty(9, np.bool_)
-    for t in range(1, plies + 1):
-        for i in range(len(played)):
-            if played[i]["status"] != UNFINISHED:
-                played[i] = start[0]
-            _mark_legal(played[i], (), legal)
-            _play(played[i], draw(legal, seeds[i] + np.uint64(t) * GOLDEN), ())
 
 
 @kernel
@@ -115,18 +87,11 @@ def _playout(g, counter, board):
     return 0.0
 
 
-@kernel
-def _rollout(states, seeds, out):
-    for i in range(len(states)):
-        g = states[i]
-        out[i] = _playout(g, seeds[i], ()) if g["status"] == UNFINISHED else status_result(g, ())
-
-
 _KERNELS = StateKernels(_play, _mark_legal, has_status, status_result, _playout)
 
 
 @dataclass(frozen=True)
-class TicTacToe:
+class TicTacToe(CompiledGame):
     """Action y * 3 + x marks the cell in row y (0 on top) and column x; it is called a1 to c3, rows from below."""
 
     name: str = "tictactoe"
@@ -153,27 +118,6 @@ class TicTacToe:
         states["last"] = -1
         return states
 
-    def step(self, states: States, actions: NDArray[np.integer]) -> States:
-        out = np.empty_like(states)
-        _step(states, np.asarray(actions, np.int64), out)
-        return out
-
-    def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
-        played = states.copy()
-        _random_play(played, self.reset(1), plies, seeds)
-        return played
-
-    def legal(self, states: States) -> NDArray[np.bool_]:
-        out = np.empty((len(states), 9), np.bool_)
-        _legal(states, out)
-        return out
-
-    def terminal(self, states: States) -> NDArray[np.bool_]:
-        return np.asarray(states["status"] != UNFINISHED)
-
-    def returns(self, states: States) -> NDArray[np.float32]:
-        return np.where(states["status"] == LOST, np.float32(-1), np.float32(0))
-
     def observe(self, states: States) -> NDArray[np.uint8]:
         out = np.empty((len(states), len(self.planes), 3, 3), np.uint8)
         _observe(states, out)
@@ -187,11 +131,6 @@ class TicTacToe:
     def heuristic(self, states: States) -> NDArray[np.float32]:
         """Zero until the game ends: the whole tree is small enough to search."""
         return self.returns(states)
-
-    def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
-        out = np.empty(len(states), np.float32)
-        _rollout(states, seeds, out)
-        return out
 
     def action_name(self, action: int) -> str:
         return "abc"[action % 3] + "321"[action // 3]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from envs import States, TerritoryGame, make, random_actions, records
 from envs import go_kernels as kernels
+from envs.compiled import CompiledGame
 from envs.go import Go, handicap_points
 from envs.jit import kernel
 from envs.records import GameRecord
@@ -158,32 +159,33 @@ class Twin:
         return float(np.sign(self.score()))
 
 
-class Bare:
-    """The kernels on a board of any height and width, which `Go` does not offer; suicide unless refused."""
+class Bare(CompiledGame):
+    """The kernels on a board of any height and width, which `Go` does not offer; suicide unless refused.
+
+    Games are as long as their records.
+    """
+
+    state_kernels = kernels.KERNELS
 
     def __init__(self, height: int, width: int, *, suicide: bool = True) -> None:
-        self.points, self.suicide = height * width, suicide
-        self.near, self.side = kernels.neighbours(height, width), kernels.beside(height, width)
-        self.dtype = kernels.record(self.points)
-        self.longest = len(np.zeros((), self.dtype)["history"]) - 1
+        self.points, longest = height * width, len(kernels.empty_board(height * width)["history"][0]) - 1
+        workspace = kernels.workspace(height, width, kernels.POSITIONAL, suicide, komi=0.0)
+        self.board = workspace._replace(longest=longest)
 
-    def reset(self) -> States:
-        return kernels.empty_board(self.points)
+    @property
+    def num_actions(self) -> int:
+        return self.points + 1
 
-    def step(self, states: States, actions: NDArray[np.int64]) -> States:
-        out = np.empty_like(states)
-        kernels.step(states, actions, self.near, self.longest, out)
-        return out
+    def workspace(self) -> kernels.Workspace:
+        return self.board
 
-    def legal(self, states: States) -> NDArray[np.bool_]:
-        out = np.empty((len(states), self.points + 1), np.bool_)
-        kernels.legal(states, self.near, self.side, self.longest, kernels.POSITIONAL, self.suicide, out)
-        return out
+    def reset(self, n: int = 1) -> States:
+        return np.repeat(kernels.empty_board(self.points), n)
 
     def score(self, states: States) -> NDArray[np.int32]:
         """[B] Black's area less White's."""
         owner, difference = np.empty((len(states), self.points), np.int8), np.empty(len(states), np.int32)
-        kernels.areas(states, self.near, owner, difference)
+        kernels.areas(states, self.board.near, owner, difference)
         return difference
 
 
@@ -524,7 +526,7 @@ def black_reaches(board: Bare, target: int) -> bool:
         """The side to move gets what it wants; the pass is tried first, it ends the most."""
         actions = np.flatnonzero(board.legal(states)[0])[::-1]
         children = board.step(states.repeat(len(actions)), actions)
-        assert children["ply"][0] < board.longest
+        assert children["ply"][0] < board.board.longest
         ended = children["passes"] >= 2
         if ((board.score(children[ended]) >= target) == (states["to_play"][0] == 0)).any():
             return True
