@@ -32,7 +32,7 @@ def draw_seeds(streams, slots, out):
 
 
 def play(g, action, board):
-    """In `_search`: the game's, as are the other four."""
+    """In the templates below: the game's, as are the other four."""
 
 
 mark_legal = playout = play
@@ -93,11 +93,8 @@ def _gather(tree, rule, states, per_game, games, nodes, actions, numbers, legal,
 FusedSearch = Callable[[Tree, Rule, States, NDArray[np.uint64], NDArray[np.integer], int, tuple[object, ...]], None]
 
 
-Gather = Callable[..., int]
-
-
 @functools.cache
-def fused_gather(rules: StateKernels) -> Gather:
+def fused_gather(rules: StateKernels) -> Callable[..., int]:
     """`_gather` of the game with these rules."""
     return specialised(_gather, f"gather_{rules.name}", **rules._asdict())
 
