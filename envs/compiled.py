@@ -8,6 +8,7 @@ which is what the rules need besides the state: the board's size, tables, and ro
 from __future__ import annotations
 
 import functools
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -57,37 +58,47 @@ class CompiledGame(ABC):
 
     def step(self, states: States, actions: NDArray[np.integer]) -> States:
         out = np.empty_like(states)
-        self._batched.step(states, np.asarray(actions, np.int64), self.workspace(), out)
+        self._batched.step(states, np.asarray(actions, np.int64), self._board, out)
         return out
 
     def legal(self, states: States) -> NDArray[np.bool_]:
         out = np.empty((len(states), self.num_actions), np.bool_)
-        self._batched.legal(states, self.workspace(), out)
+        self._batched.legal(states, self._board, out)
         return out
 
     def terminal(self, states: States) -> NDArray[np.bool_]:
         out = np.empty(len(states), np.bool_)
-        self._batched.terminal(states, self.workspace(), out)
+        self._batched.terminal(states, self._board, out)
         return out
 
     def returns(self, states: States) -> NDArray[np.float32]:
         out = np.empty(len(states), np.float32)
-        self._batched.returns(states, self.workspace(), out)
+        self._batched.returns(states, self._board, out)
         return out
 
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
         out = np.empty(len(states), np.float32)
-        self._batched.rollout(states, seeds, self.workspace(), out)
+        self._batched.rollout(states, seeds, self._board, out)
         return out
 
     def random_play(self, states: States, plies: int, seeds: NDArray[np.uint64]) -> States:
         played, legal = states.copy(), np.empty(self.num_actions, np.bool_)
-        self._batched.random_play(played, self.reset(1), plies, seeds, self.workspace(), legal)
+        self._batched.random_play(played, self.reset(1), plies, seeds, self._board, legal)
         return played
 
     @property
     def _batched(self) -> Batched:
         return batched(self.state_kernels)
+
+    @property
+    def _board(self) -> tuple[object, ...]:
+        return _workspace(self, threading.get_ident())
+
+
+@functools.lru_cache(maxsize=256)
+def _workspace(game: CompiledGame, thread: int) -> tuple[object, ...]:
+    """The workspace of `game` for calls from that thread: to make one takes longer than a small batch."""
+    return game.workspace()
 
 
 class Batched(NamedTuple):
