@@ -28,7 +28,10 @@ LADDERS = {  # by a game's name, or its first word for all sizes and rules
     "chess": ("random", "clumsy:60:greedy", "clumsy:30:greedy", "greedy", "minimax:2", "minimax:3"),
     "tictactoe": ("random", "clumsy:60:mcts:50", "clumsy:30:mcts:50", "clumsy:10:mcts:50", "solver"),
     "connect_four": (*LADDER[:6], "champion:0", "champion:25", "champion"),
-    "go:size=9,komi=7": (*LADDER[:3], "mcts:50", "mcts:200", "champion:0", "champion:25", "champion", "champion:600"),
+    "go:size=9,komi=7": (
+        *("random", "clumsy:60:mcts:50", "mcts:50", "mcts:100", "mcts:200"),
+        *("clumsy:20:champion:0", "champion:0", "champion:50", "champion"),
+    ),
     "hex": SHALLOW,
     "mnk": SHALLOW,
     "breakthrough": (*SHALLOW, "minimax:4"),
