@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from agents.evaluators import Evaluator, Rollouts, rollouts
 from agents.search import Search, SearchSettings
 from envs import Game, States
+from envs.compiled import CompiledGame
 from envs.go import Go
 
 Player = Callable[[States, np.random.Generator], NDArray[np.int64]]
@@ -280,8 +281,13 @@ def repeatable(spec: str) -> bool:
 
 
 def built_in(game: Game) -> list[str]:
-    """Players that need nothing but the package, from weak to strong: whom a rating list of `game` begins with."""
-    players = ["random", "greedy", "minimax:2", "mcts:100", "mcts:400"]
+    """Players that need nothing but the package, from weak to strong: whom a rating list of `game` begins with.
+
+    Without playouts where rules are no kernels: chess's would take minutes a game.
+    """
+    players = ["random", "greedy", "minimax:2"]
+    if isinstance(game, CompiledGame):
+        players += ["mcts:100", "mcts:400"]
     if has_champion(game):
         players += ["champion:0", "champion"]
     return [*players, "solver"] if game.name in ("connect_four", "tictactoe") else players

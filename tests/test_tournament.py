@@ -309,6 +309,7 @@ def test_the_players_that_come_with_a_game_exist(name: str) -> None:
     game = envs.make(name)
     for spec in built_in(game):
         make_player(game, spec)
+    assert ("mcts:100" in built_in(game)) == (name != "chess")
 
 
 # Who meets whom: players of known strength, the stronger of two always wins.
