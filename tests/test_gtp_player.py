@@ -13,6 +13,7 @@ import envs
 from agents.gtp_player import GTPPlayer
 from agents.players import Forfeit, make_player, repeatable
 from arena.match import play_match, random_openings
+from tests.test_gtp import GNUGO
 
 GAME = envs.make("go5:komi=3.5")
 
@@ -178,23 +179,19 @@ def test_a_program_that_passes_is_asked_to_take_off_what_is_dead(tmp_path: Path)
 
 
 @pytest.mark.peer
+@pytest.mark.skipif(GNUGO is None, reason="gnugo is not installed")
 def test_gnu_go_wins_by_the_arenas_count(tmp_path: Path) -> None:
     """Without words about rules on its command line."""
-    try:
-        player = make_player(envs.make("go9"), "gtp:gnugo --mode gtp --level 1")
-    except ValueError as error:
-        pytest.skip(str(error))
+    player = make_player(envs.make("go9"), "gtp:gnugo --mode gtp --level 1")
     game, rng = envs.make("go9:superko=simple"), np.random.default_rng(0)
     played = play_match(game, player, make_player(game, "random"), random_openings(game, 4, 4, rng), rng)
     assert played.wins == 8
 
 
 @pytest.mark.peer
+@pytest.mark.skipif(GNUGO is None, reason="gnugo is not installed")
 def test_gnu_go_plays_many_games_without_a_protocol_error() -> None:
-    try:
-        player = make_player(envs.make("go9"), "gtp:gnugo --mode gtp --level 1 --chinese-rules --capture-all-dead")
-    except ValueError as error:
-        pytest.skip(str(error))
+    player = make_player(envs.make("go9"), "gtp:gnugo --mode gtp --level 1 --chinese-rules --capture-all-dead")
     game, rng = envs.make("go9:superko=simple"), np.random.default_rng(0)
     played = play_match(game, make_player(game, "greedy"), player, random_openings(game, 8, 4, rng), rng)
     assert len(played.games) == 16
