@@ -65,12 +65,12 @@ def _search(tree, rule, states, streams, slots, most, board):
             grow(tree, b, node, action, priors, value, legal, terminal)
 
 
-def _gather(tree, rule, states, per_game, games, nodes, actions, numbers, legal, terminal, values, board):
+def _gather(tree, rule, states, per_game, games, nodes, actions, legal, terminal, results, waiting, board):
     """`agents.tree.select`, and the rules: up to `per_game` leaves of every game, whose states are put where their nodes will be.
 
-    The rest is filled, as `agents.search.Leaves` describes it. Returns how many leaves there are.
+    The rest is filled, as `agents.search.Leaves` describes it. Returns how many leaves there are, and how many wait.
     """
-    count = 0
+    count = asked = 0
     tried, terms = np.empty(tree.edge.shape[2], np.int32), np.empty(tree.edge.shape[2], np.float64)
     for b in range(len(tree.size)):
         for under_way in range(per_game):
@@ -84,17 +84,21 @@ def _gather(tree, rule, states, per_game, games, nodes, actions, numbers, legal,
                 play(g, action, board)
             mark_legal(g, board, legal[count])
             terminal[count] = ended(g, board)
-            values[count] = result(g, board) if terminal[count] else 0.0
-            games[count], nodes[count], actions[count], numbers[count] = b, node, action, number
+            if terminal[count]:
+                results[count] = result(g, board)
+            else:
+                waiting[asked] = g
+                asked += 1
+            games[count], nodes[count], actions[count] = b, node, action
             count += 1
-    return count
+    return count, asked
 
 
 FusedSearch = Callable[[Tree, Rule, States, NDArray[np.uint64], NDArray[np.integer], int, tuple[object, ...]], None]
 
 
 @functools.cache
-def fused_gather(rules: StateKernels) -> Callable[..., int]:
+def fused_gather(rules: StateKernels) -> Callable[..., tuple[int, int]]:
     """`_gather` of the game with these rules."""
     return specialised(_gather, f"gather_{rules.name}", **rules._asdict())
 

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.nodes import ILLEGAL, clip, edge_value, worth_visiting
 from agents.selection import GUMBEL, PUCT, TINY, exploration, fill_sigmas, forced_visits, improved_policy
 from envs.jit import kernel
+
+
+class Findings(NamedTuple):
+    """What the searches of B games found, T plies each; values are for the side to move."""
+
+    policies: NDArray[np.float32]  # [B, T, A] the improved policy
+    values: NDArray[np.float32]  # [B, T]
+    proven: NDArray[np.bool_]  # [B, T] the value is exact
+    outlook: NDArray[np.float32]  # [B, T] the higher of the values of position and chosen move
+    surprise: NDArray[np.float32]  # [B, T] how far the policy is from the root's priors: KL(policy || priors), nats
+
+    @classmethod
+    def empty(cls, games: int, plies: int, actions: int) -> Self:
+        """Room for them, which takes memory as it is filled."""
+        policies = np.zeros((games, plies, actions), np.float32)
+        values, outlook, surprise = (np.zeros((games, plies), np.float32) for _ in range(3))
+        return cls(policies, values, np.zeros((games, plies), np.bool_), outlook, surprise)
 
 
 @kernel
@@ -68,6 +88,41 @@ def _unforced(node, edges, rule, forced, best, out):
 
 
 @kernel
+def _summary(tree, rule, b, policy, sigmas, improved):
+    """(value, choice) of the root of game b, as `root_summary` has them; fills `policy` [A] f4.
+
+    `sigmas` and `improved` [A] f8 are overwritten.
+    """
+    node, edges, most = tree.node[b, 0], tree.edge[b, 0], 0
+    for a in range(len(edges)):
+        if _worth_playing(node, edges[a]):
+            most = max(most, edges[a]["visits"])
+    if rule.kind == GUMBEL:
+        fill_sigmas(node, edges, rule, sigmas)
+        improved_policy(node, edges, rule, improved)
+    best, best_score, kept = -1, -np.inf, 0.0
+    for a in range(len(edges)):
+        edge = edges[a]
+        if not _worth_playing(node, edge):
+            improved[a] = 0.0
+            continue
+        if edge["visits"] == most:
+            score = sigmas[a] + tree.gumbel[b, a] if rule.kind == GUMBEL else edge["prior"]
+            if score > best_score:
+                best, best_score = a, score
+        if rule.kind == PUCT:
+            # A solved root can have no visits on a saving action; the prior then decides.
+            improved[a] = edge["visits"] if most > 0 else edge["prior"] + TINY
+    if rule.kind == PUCT and tree.forced[b] > 0 and most > 0 and node["lower"] < node["upper"]:
+        _unforced(node, edges, rule, tree.forced[b], best, improved)
+    for a in range(len(edges)):
+        kept += improved[a]
+    for a in range(len(edges)):
+        policy[a] = improved[a] / kept
+    return clip(node["total"] / (1.0 + node["visits"]), node["lower"], node["upper"]), best
+
+
+@kernel
 def root_summary(tree, rule, games, policy, action_values, bounds, values, choice):
     """Per game of `games`, at the root:
 
@@ -79,40 +134,30 @@ def root_summary(tree, rule, games, policy, action_values, bounds, values, choic
     choice [n] i8            the action to play without temperature: most visits under PUCT, under Gumbel the highest
                              g + logits + sigma(q) among the most visited; of a solved root always one that keeps its value
     """
-    actions = tree.edge.shape[2]
-    sigmas, improved = np.zeros(actions, np.float64), np.zeros(actions, np.float64)
+    sigmas, improved = np.zeros((2, tree.edge.shape[2]), np.float64)
     for i in range(len(games)):
-        node, edges = tree.node[games[i], 0], tree.edge[games[i], 0]
-        values[i] = clip(node["total"] / (1.0 + node["visits"]), node["lower"], node["upper"])
-        most = 0
-        for a in range(actions):
-            edge = edges[a]
+        values[i], choice[i] = _summary(tree, rule, games[i], policy[i], sigmas, improved)
+        for a in range(tree.edge.shape[2]):
+            edge = tree.edge[games[i], 0, a]
             legal = edge["child"] != ILLEGAL
             bounds[i, a, 0] = edge["lower"] if legal else -1
             bounds[i, a, 1] = edge["upper"] if legal else 1
             action_values[i, a] = edge_value(edge) if edge["visits"] > 0 else (values[i] if legal else 0.0)
-            if _worth_playing(node, edge):
-                most = max(most, edge["visits"])
-        if rule.kind == GUMBEL:
-            fill_sigmas(node, edges, rule, sigmas)
-            improved_policy(node, edges, rule, improved)
-        best, best_score, kept = -1, -np.inf, 0.0
-        for a in range(actions):
-            edge = edges[a]
-            if not _worth_playing(node, edge):
-                improved[a] = 0.0
-                continue
-            if edge["visits"] == most:
-                score = sigmas[a] + tree.gumbel[games[i], a] if rule.kind == GUMBEL else edge["prior"]
-                if score > best_score:
-                    best, best_score = a, score
-            if rule.kind == PUCT:
-                # A solved root can have no visits on a saving action; the prior then decides.
-                improved[a] = edge["visits"] if most > 0 else edge["prior"] + TINY
-        choice[i] = best
-        if rule.kind == PUCT and tree.forced[games[i]] > 0 and most > 0 and node["lower"] < node["upper"]:
-            _unforced(node, edges, rule, tree.forced[games[i]], best, improved)
-        for a in range(actions):
-            kept += improved[a]
-        for a in range(actions):
-            policy[i, a] = improved[a] / kept
+
+
+@kernel
+def write_down(tree, rule, games, plies, findings, choice):
+    """Put what was found at the roots of `games` [n] into `findings`, each at its ply `plies` [n]; `choice` [n] as above."""
+    sigmas, improved = np.zeros((2, tree.edge.shape[2]), np.float64)
+    for i in range(len(games)):
+        b, t = games[i], plies[i]
+        node, policy = tree.node[b, 0], findings.policies[b, t]
+        value, choice[i] = _summary(tree, rule, b, policy, sigmas, improved)
+        best, divergence = tree.edge[b, 0, choice[i]], 0.0
+        for a in range(len(policy)):
+            if policy[a] > 0:
+                divergence += policy[a] * np.log(policy[a] / (tree.edge[b, 0, a]["prior"] + TINY))
+        findings.values[b, t] = value
+        findings.proven[b, t] = node["lower"] == node["upper"]
+        findings.outlook[b, t] = max(value, edge_value(best)) if best["visits"] > 0 else value
+        findings.surprise[b, t] = divergence

@@ -19,7 +19,7 @@ from agents import tree as kernels
 from agents.evaluators import Evaluation, Evaluator, Rollouts, checked
 from agents.fused import draw_seeds, fused_gather, fused_search
 from agents.nodes import ILLEGAL, OUT_OF_BOUNDS
-from agents.roots import halve, prepare_gumbel, root_summary
+from agents.roots import Findings, halve, prepare_gumbel, root_summary, write_down
 from agents.section import Section
 from agents.selection import GUMBEL, PUCT, TINY, Rule, tabulate_exploration
 from envs import Game, States
@@ -89,24 +89,21 @@ class Leaves(NamedTuple):
     games: NDArray[np.int64]  # [L]
     nodes: NDArray[np.int64]  # [L] the edge's; -1: the leaf is the root
     actions: NDArray[np.int64]  # [L]
-    numbers: NDArray[np.int64]  # [L] of the nodes to come
     legal: NDArray[np.bool_]  # [L, A]
     terminal: NDArray[np.bool_]  # [L]
-    values: NDArray[np.float32]  # [L] the result where terminal, else 0
+    results: NDArray[np.float32]  # [L] where terminal, for the side to move
+    waiting: States  # [M] the positions that are not terminal, which the evaluator is asked about
 
     @classmethod
-    def empty(cls, count: int, actions: int) -> Self:
+    def empty(cls, count: int, game: Game) -> Self:
         """Room for `count` leaves."""
-        games, nodes, chosen, numbers = np.zeros((4, count), np.int64)
-        return cls(
-            games,
-            nodes,
-            chosen,
-            numbers,
-            np.zeros((count, actions), np.bool_),
-            np.zeros(count, np.bool_),
-            np.zeros(count, np.float32),
-        )
+        games, nodes, chosen = np.zeros((3, count), np.int64)
+        legal, terminal = np.zeros((count, game.num_actions), np.bool_), np.zeros(count, np.bool_)
+        return cls(games, nodes, chosen, legal, terminal, np.zeros(count, np.float32), np.zeros(count, game.dtype))
+
+    def first(self, count: int, waiting: int) -> Leaves:
+        """The first `count` of them, `waiting` of which are not terminal."""
+        return Leaves._make([*(column[:count] for column in self[:-1]), self.waiting[:waiting]])
 
 
 def considered_visits(considered: int, simulations: int) -> NDArray[np.int32]:
@@ -135,6 +132,10 @@ def noise_shares(priors: NDArray[np.float32], legal: NDArray[np.bool_], shaped: 
     total = above.sum(axis=1, keepdims=True)
     mixed: NDArray[np.float64] = (1 - shaped) * even + shaped * above / np.where(total > 0, total, 1)
     return np.where(total > 0, mixed, even)
+
+
+# The answer where no leaf waits for any.
+NOTHING = Evaluation(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
 
 
 class Search:
@@ -213,42 +214,30 @@ class Search:
         0 means that every slot is finished or idle. `rng` draws the root noise.
         """
         leaves = self._gather(per_game) if self._rules else self._walk(per_game)
-        count = len(leaves.games)
-        if count == 0:
+        if len(leaves.games) == 0:
             return 0
-        places = leaves.games * self.capacity + leaves.numbers
-        going_on = np.flatnonzero(~leaves.terminal)
-        if len(going_on) == count:
-            priors, values = self._evaluated(evaluate, self._at(places), leaves.games)
-        else:
-            priors, values = np.zeros(leaves.legal.shape, np.float32), leaves.values
-            if len(going_on):
-                answer = self._evaluated(evaluate, self._at(places[going_on]), leaves.games[going_on])
-                priors[going_on], values[going_on] = answer
-        kernels.expand(
-            self.tree, leaves.games, leaves.nodes, leaves.actions, priors, values, leaves.legal, leaves.terminal
-        )
-        roots = np.flatnonzero(leaves.nodes < 0)
+        answer = self._evaluated(evaluate, leaves) if len(leaves.waiting) else NOTHING
+        games, nodes, actions, legal, terminal, results, _ = leaves
+        kernels.expand(self.tree, games, nodes, actions, legal, terminal, results, answer.priors, answer.values)
+        roots = np.flatnonzero(nodes < 0)
         if len(roots):
-            self._prepare_roots(leaves.games[roots], leaves.legal[roots], rng)
-        return count
+            self._prepare_roots(games[roots], legal[roots], rng)
+        return len(games)
 
     def _gather(self, per_game: int) -> Leaves:
         """The next leaves, their states put where their nodes will be: one kernel, of a game whose rules are kernels."""
         assert self._rules is not None
         if self._room is None or len(self._room.games) < len(self.states) * per_game:
-            self._room = Leaves.empty(len(self.states) * per_game, self.game.num_actions)
+            self._room = Leaves.empty(len(self.states) * per_game, self.game)
             self._workspace = self._rules.workspace()
-        room = self._room
         gather = fused_gather(self._rules.state_kernels)
-        count = gather(self.tree, self.rule, self.states, per_game, *room, self._workspace)
-        return Leaves._make(column[:count] for column in room)
+        return self._room.first(*gather(self.tree, self.rule, self.states, per_game, *self._room, self._workspace))
 
     def _walk(self, per_game: int) -> Leaves:
         """The same by the tree's kernel and the rules as any game offers them."""
-        room = Leaves.empty(len(self.states) * per_game, 0)
-        count = kernels.select(self.tree, self.rule, per_game, room.games, room.nodes, room.actions)
-        games, nodes, actions = room.games[:count], room.nodes[:count], room.actions[:count]
+        room = np.empty((3, len(self.states) * per_game), np.int64)
+        count = kernels.select(self.tree, self.rule, per_game, *room)
+        games, nodes, actions = room[:, :count]
         numbers = self.tree.size[games] + _rank_in_group(games)
         records = self._records.take(games * self.capacity + np.maximum(nodes, 0))
         inner = np.flatnonzero(nodes >= 0)
@@ -256,12 +245,9 @@ class Search:
         states = records.view(self.game.dtype)
         self._records[games * self.capacity + numbers] = records
         legal, terminal = self.game.legal(states), self.game.terminal(states)
-        values = self.game.returns(states) if terminal.any() else np.zeros(count, np.float32)
-        return Leaves(games, nodes, actions, numbers, legal, terminal, values)
-
-    def _at(self, places: NDArray[np.int64]) -> States:
-        """[n] copies of the states of nodes, numbered through all trees."""
-        return self._records.take(places).view(self.game.dtype)
+        results = self.game.returns(states) if terminal.any() else np.zeros(count, np.float32)
+        waiting = records[~terminal].view(self.game.dtype)
+        return Leaves(games, nodes, actions, legal, terminal, results, waiting)
 
     def proceed(
         self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1, simulations: int = SLICE
@@ -324,11 +310,25 @@ class Search:
             action_values=action_values,
             bounds=bounds,
             values=values,
-            solved=tree.node["lower"][slots, 0] == tree.node["upper"][slots, 0],
+            solved=self.solved(slots),
             choice=choice,
             network_values=tree.node["value"][slots, 0],
             priors=tree.edge["prior"][slots, 0],
         )
+
+    def solved(self, slots: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """[n] True where the root's value is proven."""
+        roots = self.tree.node[slots, 0]
+        return np.asarray(roots["lower"] == roots["upper"])
+
+    def write_down(self, slots: NDArray[np.int64], plies: NDArray[np.int64], findings: Findings) -> NDArray[np.int64]:
+        """Put what was found in `slots` [n], whose roots must be evaluated, into `findings` [B, T], at `plies` [n].
+
+        Returns [n] the actions to play, as `Results.choice`.
+        """
+        choice = np.empty(len(slots), np.int64)
+        write_down(self.tree, self.rule, slots, plies, findings, choice)
+        return choice
 
     def principal_variation(self, slot: int, first: int | None = None) -> list[int]:
         """The line of most visited actions from the root, `first` or the chosen one at its head."""
@@ -342,13 +342,14 @@ class Search:
             action = int(self.tree.edge["visits"][slot, node].argmax())
         return line
 
-    def _evaluated(self, evaluate: Evaluator, states: States, slots: NDArray[np.int64]) -> Evaluation:
-        """What the evaluator says of `states`, leaves of `slots`. FloatingPointError where that is no number."""
+    def _evaluated(self, evaluate: Evaluator, leaves: Leaves) -> Evaluation:
+        """What the evaluator says of the leaves that wait for it. FloatingPointError where that is no number."""
         if not isinstance(evaluate, Rollouts):
-            return checked(evaluate(states))
-        seeds = np.empty(len(states) * evaluate.per_state, np.uint64)
-        draw_seeds(self._playout_streams(evaluate), np.repeat(slots, evaluate.per_state), seeds)
-        return checked(evaluate.seeded(states, seeds))
+            return checked(evaluate(leaves.waiting))
+        slots = np.repeat(leaves.games[~leaves.terminal], evaluate.per_state)
+        seeds = np.empty(len(slots), np.uint64)
+        draw_seeds(self._playout_streams(evaluate), slots, seeds)
+        return checked(evaluate.seeded(leaves.waiting, seeds))
 
     def seed_playouts(self, rng: np.random.Generator) -> None:
         """Draw the streams of playout seeds from `rng` instead of the evaluator: what is found follows from it alone."""

@@ -230,11 +230,18 @@ def grow(tree, b, above, action, priors, value, legal, terminal):
 
 
 @kernel
-def expand(tree, games, nodes, actions, priors, values, legal, terminal):
-    """`grow` every edge that `select` wrote: priors [L, A] f4, values [L] f4, legal [L, A] bool, terminal [L] bool."""
+def expand(tree, games, nodes, actions, legal, terminal, results, priors, values):
+    """`grow` every edge that `select` wrote: legal [L, A] bool, terminal [L] bool and, where that is so, results [L] f4.
+
+    priors [M, A] f4 and values [M] f4 are the evaluator's, of the M leaves that are not terminal.
+    """
+    none, row = np.zeros(tree.edge.shape[2], np.float32), 0
     for i in range(len(games)):
-        value = np.float64(values[i])
-        grow(tree, games[i], nodes[i], actions[i], priors[i], value, legal[i], terminal[i])
+        if terminal[i]:
+            grow(tree, games[i], nodes[i], actions[i], none, np.float64(results[i]), legal[i], True)
+        else:
+            grow(tree, games[i], nodes[i], actions[i], priors[row], np.float64(values[row]), legal[i], False)
+            row += 1
 
 
 @kernel

@@ -25,7 +25,7 @@ from agents.section import Section
 from arena.gate import Challenge, Pairs
 from arena.gate import challenge as play_challenge
 from arena.match import random_openings
-from arena.replay import Samples, make_samples
+from arena.replay import Learned, Samples, make_samples
 from arena.selfplay import SelfPlaySettings, choose, value_targets
 from arena.sprt import SPRT, Verdict, pair_counts
 from envs import Game, States, random_actions
@@ -167,9 +167,8 @@ def play(
         going = going[~over]
     own = (states["to_play"] == 0) == first
     results = np.where(own, game.returns(states), -game.returns(states))  # for the network
-    samples = [
-        make_samples(
-            game,
+    learned = [
+        Learned(
             np.array([k.state for k in moves], game.dtype),
             np.stack([k.policy for k in moves]),
             value_targets(
@@ -188,7 +187,7 @@ def play(
     scores: dict[str, list[float]] = {name: [] for name in opponents}
     for name, result in zip(drawn, results, strict=True):
         scores[name].append((1 + float(result)) / 2)
-    return LeagueGames(Samples.concatenate(samples), scores)
+    return LeagueGames(make_samples(game, learned), scores)
 
 
 def _one_hot(actions: Sequence[int], rows: int, num_actions: int) -> NDArray[np.float32]:

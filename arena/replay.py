@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from agents.search import untyped
 from agents.section import Section
 from envs import Game, States, TerritoryGame
 
@@ -47,39 +48,50 @@ class Samples:
         return cls(**{"reply": np.zeros((len(columns["value"]), 0), np.float32), **columns})
 
 
-def make_samples(
-    game: Game,
-    states: States,
-    policies: NDArray[np.float32],
-    values: NDArray[np.float32],
-    *,
-    final: States | None,
-    replies: NDArray[np.float32] | None = None,
-) -> Samples:
-    """Samples of one game from its positions `states` [n], policy targets [n, A] and value targets [n].
+class Learned(NamedTuple):
+    """What there is to learn from a game: n positions of it, and their targets."""
 
-    `final` [1] is the game's last position: territory is learned from it. None: the game was not played out, and who would
-    have owned what is not made up. `replies` [n, A]: the opponent's policy targets.
-    """
+    states: States  # [n]
+    policies: NDArray[np.float32]  # [n, A]
+    values: NDArray[np.float32]  # [n]
+    # [1] the last position, which territory is learned from. None: the game was not played out, and who would have owned what
+    # is not made up.
+    final: States | None
+    replies: NDArray[np.float32] | None = None  # [n, A] the opponent's policy targets
+
+
+def make_samples(game: Game, games: Sequence[Learned]) -> Samples:
+    """Samples of one game or more, in order; of all of them or of none with replies."""
+    states = np.concatenate([untyped(g.states) for g in games]).view(game.dtype)
     n, area = len(states), game.board_shape[0] * game.board_shape[1]
-    if isinstance(game, TerritoryGame) and final is None:
-        ownership, score = np.zeros((n, area), np.int8), np.full(n, np.nan, np.float32)
-    elif isinstance(game, TerritoryGame):
-        assert final is not None
+    ownership, score = np.zeros((n, 0), np.int8), np.zeros(n, np.float32)
+    if isinstance(game, TerritoryGame):
+        ownership, score = _territory(game, games)
         colour = np.int8(1) - np.int8(2) * states["to_play"]
-        ownership = game.ownership(final).reshape(1, area) * colour[:, None]
-        score = (game.score(final)[0] / np.float32(area) * colour).astype(np.float32)
-    else:
-        ownership, score = np.zeros((n, 0), np.int8), np.zeros(n, np.float32)
+        ownership, score = ownership * colour[:, None], score * colour
+    replies = [g.replies for g in games if g.replies is not None]
     return Samples(
         planes=np.packbits(game.observe(states).reshape(n, len(game.planes) * area), axis=1),
         legal=np.packbits(game.legal(states), axis=1),
-        policy=policies,
-        value=values,
-        ownership=ownership.astype(np.int8),
+        policy=np.concatenate([g.policies for g in games]),
+        value=np.concatenate([g.values for g in games]),
+        ownership=ownership,
         score=score,
-        reply=np.zeros((n, 0), np.float32) if replies is None else replies,
+        reply=np.concatenate(replies) if replies else np.zeros((n, 0), np.float32),
     )
+
+
+def _territory(game: TerritoryGame, games: Sequence[Learned]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Who owns what at the end of each position's game [n, H * W], and the score [n], as `Samples`, for the first player."""
+    area = game.board_shape[0] * game.board_shape[1]
+    ownership, score = np.zeros((len(games), area), np.int8), np.full(len(games), np.nan, np.float32)
+    finals = [g.final for g in games if g.final is not None]
+    if finals:
+        known, ends = [g.final is not None for g in games], np.concatenate(finals)
+        ownership[known] = game.ownership(ends).reshape(-1, area)
+        score[known] = game.score(ends) / np.float32(area)
+    lengths = [len(g.states) for g in games]
+    return ownership.repeat(lengths, axis=0), score.repeat(lengths)
 
 
 class ReplaySettings(Section):

@@ -11,20 +11,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from agents.evaluators import Evaluation, Evaluator
+from agents.roots import Findings
 from agents.search import Search, SearchSettings, untyped
 from agents.section import Section
-from arena.replay import Samples, make_samples
+from arena.replay import Learned, Samples, make_samples
 from arena.resign import NEVER, Counts, ResignSettings, count, no_counts
 from envs import Game, States
 
-TINY = 1e-9  # least probability whose logarithm is taken
+OPENINGS = 64  # drawn at once
 
 
 class SelfPlaySettings(Section):
@@ -89,17 +90,14 @@ class SelfPlay:
         slots, plies = settings.slots, game.max_plies
         capacity = max(settings.simulations, settings.fast_simulations) + 1
         self._search = Search(game, search, slots=slots, capacity=capacity)
+        self._full = np.zeros(slots, np.bool_)  # [B] the search under way is a full one
         self.roots = game.reset(slots)  # [B] positions under way
         self.length = np.zeros(slots, np.int64)  # [B] plies of the game so far
         self.history = np.zeros((slots, plies), game.dtype)  # [B, T] positions before each ply
         self.actions = np.zeros((slots, plies), np.int16)  # [B, T]
-        self.policies = np.zeros((slots, plies, game.num_actions), np.float32)  # [B, T, A] targets
-        self.values = np.zeros((slots, plies), np.float32)  # [B, T] the search's value, for the side to move
-        self.proven = np.zeros((slots, plies), np.bool_)  # [B, T] the value is exact
+        self.found = Findings.empty(slots, plies, game.num_actions)  # [B, T]
         self.recorded = np.zeros((slots, plies), np.bool_)  # [B, T] searched fully: a sample
-        self.outlook = np.ones((slots, plies), np.float32)  # [B, T] the higher of the values of position and best move
         self.played_out = np.zeros(slots, np.bool_)  # [B] nobody resigns this game
-        self.surprise = np.zeros((slots, plies), np.float32)  # [B, T] nats, if samples follow it
         self.fresh = np.ones(slots, np.bool_)  # [B] no game under way yet
         # The same memory, which numpy moves faster so.
         self._roots, self._history = untyped(self.roots), untyped(self.history.reshape(-1))
@@ -117,16 +115,12 @@ class SelfPlay:
         A side resigns, where that is enabled, whose outlook is below minus `resign`.
         Deterministic in (state of this object, evaluator, rng). `progress` hears of games as they finish.
         """
-        wanted = self.settings.games
         start, begun, network = time.perf_counter(), time.thread_time(), 0.0
         moves = simulations = evaluations = recorded = solved = resigned = 0
         played_out = no_counts()
         done: list[Record] = []
-        samples: list[Samples] = []
-        slots = np.arange(self.settings.slots)
-        self._open(np.flatnonzero(self.fresh), rng)
-        self.fresh[:] = False
-        full = self._begin(slots, rng)
+        learned: list[Learned] = []
+        openings = Openings(self.game, self.settings.random_plies, rng)
 
         def timed(states: States) -> Evaluation:
             nonlocal network, evaluations
@@ -136,140 +130,163 @@ class SelfPlay:
             evaluations += len(states)
             return answer
 
-        while len(done) < wanted:
+        self._open(np.flatnonzero(self.fresh), openings, rng)
+        self.fresh[:] = False
+        self._begin(np.arange(self.settings.slots), rng)
+        while len(done) < self.settings.games:
             simulations += self._search.step(timed, rng)
             ready = np.flatnonzero(self._search.finished())
             if len(ready) == 0:
                 continue
-            results = self._search.results(ready)
-            chosen = self._choose(ready, results.policy, results.choice, rng)
-            t = self.length[ready]
-            positions = self._roots.take(ready)
-            self._history[ready * self.history.shape[1] + t] = positions
-            self.actions[ready, t] = chosen
-            self.policies[ready, t] = results.policy
-            self.values[ready, t] = results.values
-            self.proven[ready, t] = results.solved
-            self.recorded[ready, t] = full[ready]
-            if self.settings.surprise:
-                self.surprise[ready, t] = divergence(results.policy, results.priors)
-            best = results.action_values[np.arange(len(ready)), results.choice]
-            self.outlook[ready, t] = np.maximum(results.values, best)
-            gives_up = (self.outlook[ready, t] < -resign) & ~self.played_out[ready]
+            full = self._full[ready]
             moves += len(ready)
-            recorded += int(full[ready].sum())
-            solved += int((results.solved & full[ready]).sum())
-            self.length[ready] += 1
-            on = np.flatnonzero(~gives_up)
-            positions[on] = untyped(self.game.step(positions.take(on).view(self.game.dtype), chosen[on]))
-            self._roots[ready] = positions
-            over = gives_up | self.game.terminal(positions.view(self.game.dtype))
-            ended = ready[over]
-            resigned += int(gives_up.sum())
-            for slot, gave_up in zip(ended, gives_up[over], strict=True):
-                result = self._result(slot, resigned=gave_up)
-                samples.append(self._harvest(slot, result, rng, played_out=not gave_up))
-                length = self.length[slot]
-                done.append(Record(self.actions[slot, : length - gave_up].tolist(), result))
+            recorded += int(full.sum())
+            solved += int((self._search.solved(ready) & full).sum())
+            over, gave_up = self._move(ready, resign, rng)
+            for slot, early in zip(ready[over], gave_up[over], strict=True):
+                result, length = self._result(slot, resigned=early), self.length[slot]
+                learned.append(self._learned(slot, result, rng, played_out=not early))
+                done.append(Record(self.actions[slot, : length - early].tolist(), result))
+                resigned += int(early)
                 if self.played_out[slot]:
-                    played_out += count(self.outlook[slot, :length], self.history["to_play"][slot, :length], result)
-            progress(len(ended))
-            if len(ended):
-                self._open(ended, rng)
-            full[ready] = self._begin(ready, rng)[ready]
+                    played_out += count(
+                        self.found.outlook[slot, :length], self.history["to_play"][slot, :length], result
+                    )
+            if over.any():
+                self._open(ready[over], openings, rng)
+            progress(int(over.sum()))
+            self._begin(ready, rng)
+        samples = make_samples(self.game, learned)
         seconds = time.perf_counter() - start
         stats = SelfPlayStats(
             done, moves, simulations, evaluations, seconds, network, recorded, solved, resigned, played_out
         )._replace(playing=seconds, processor=time.thread_time() - begun)
-        return Samples.concatenate(samples), stats
+        return samples, stats
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Everything that the next `play` depends on, as arrays of a row a slot; `restore` takes it back."""
         return {
             "roots": self.roots.view(np.uint8).reshape(len(self.roots), -1),
-            "length": self.length,
             "history": self.history.view(np.uint8),
-            "actions": self.actions,
-            "policies": self.policies,
-            "values": self.values,
-            "proven": self.proven,
-            "recorded": self.recorded,
-            "outlook": self.outlook,
-            "played_out": self.played_out,
-            "surprise": self.surprise,
-            "fresh": self.fresh,
+            **self._columns(),
         }
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Continue from what `state` returned."""
         self.roots[:] = state["roots"].reshape(-1).view(self.game.dtype)
         self.history[:] = state["history"].view(self.game.dtype).reshape(self.history.shape)
-        for name, column in state.items():
-            if name not in ("roots", "history"):
-                getattr(self, name)[:] = column
+        for name, column in self._columns().items():
+            column[:] = state[name]
 
-    def _open(self, slots: NDArray[np.int64], rng: np.random.Generator) -> None:
-        """Put new games into `slots`, some random plies into each. A game that ends among them starts over, unplayed."""
-        random = rng.integers(self.settings.random_plies + 1, size=len(slots))
-        states = self.game.reset(len(slots))
-        self.length[slots] = 0
-        self.proven[slots] = False
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        own = ("length", "actions", "recorded", "played_out", "fresh")
+        return {**{name: getattr(self, name) for name in own}, **self.found._asdict()}
+
+    def _open(self, slots: NDArray[np.int64], openings: Openings, rng: np.random.Generator) -> None:
+        """Put new games into `slots`."""
         self.recorded[slots] = False
-        self.outlook[slots] = 1.0
+        self.found.proven[slots] = False
+        self.found.outlook[slots] = 1.0
         if self.settings.resign.enabled:
             self.played_out[slots] = rng.random(len(slots)) < self.settings.resign.played_out
-        for ply in range(min(int(random.max(initial=0)), self.game.max_plies)):
-            legal = self.game.legal(states)
-            actions = (rng.random(legal.shape) * legal).argmax(axis=1)
-            moved = self.game.step(states, actions)
-            go = (random > ply) & ~self.game.terminal(moved)
-            self.history[slots[go], ply] = states[go]
-            self.actions[slots[go], ply] = actions[go]
-            self.length[slots[go]] = ply + 1
-            random[~go] = 0  # stop before a move that would end the game
-            states[go] = moved[go]
-        self.roots[slots] = states
+        for slot in slots:
+            opening = openings.draw()
+            plies = self.length[slot] = len(opening.actions)
+            self.history[slot, :plies], self.actions[slot, :plies] = opening.states[:plies], opening.actions
+            self.roots[slot] = opening.states[plies]
 
-    def _begin(self, slots: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
-        """Start searching `slots`; [B] True where the search is a full one."""
+    def _begin(self, slots: NDArray[np.int64], rng: np.random.Generator) -> None:
+        """Start searching `slots`."""
         settings = self.settings
-        full = np.zeros(settings.slots, np.bool_)
-        full[slots] = rng.random(len(slots)) < settings.full_fraction
-        budgets = np.where(full[slots], settings.simulations, settings.fast_simulations)
-        noisy = full[slots] | (self._search.settings.rule == "gumbel")
+        full = self._full[slots] = rng.random(len(slots)) < settings.full_fraction
+        budgets = np.where(full, settings.simulations, settings.fast_simulations)
+        noisy = full | (self._search.settings.rule == "gumbel")
         self._search.begin(slots, self._roots.take(slots).view(self.game.dtype), budgets, noisy=noisy)
-        return full
 
-    def _choose(
-        self,
-        slots: NDArray[np.int64],
-        policy: NDArray[np.float32],
-        choice: NDArray[np.int64],
-        rng: np.random.Generator,
-    ) -> NDArray[np.int64]:
-        """The moves to play. PUCT draws from the visits early in the game; Gumbel's noise has already explored."""
-        return choose(self.settings, self._search.settings, policy, choice, self.length[slots], rng)
+    def _move(
+        self, slots: NDArray[np.int64], resign: float, rng: np.random.Generator
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Write down what was found in `slots` [n], and move. Returns [n] which games are over, and which because the side
+        to move gave up; that one does not move."""
+        t = self.length[slots]
+        chosen = self._search.write_down(slots, t, self.found)
+        if draws(self.settings, self._search.settings):
+            chosen = choose(self.settings, self._search.settings, self.found.policies[slots, t], chosen, t, rng)
+        positions = self._roots.take(slots)
+        self._history[slots * self.history.shape[1] + t] = positions
+        self.actions[slots, t] = chosen
+        self.recorded[slots, t] = self._full[slots]
+        self.length[slots] = t + 1
+        moved = self.game.step(positions.view(self.game.dtype), chosen)
+        over = self.game.terminal(moved)
+        gave_up = (self.found.outlook[slots, t] < -resign) & ~self.played_out[slots]
+        after = untyped(moved)
+        if gave_up.any():
+            after[gave_up] = positions[gave_up]
+        self._roots[slots] = after
+        return over | gave_up, gave_up
 
     def _result(self, slot: int, *, resigned: bool) -> float:
         """Of the game that has just ended in `slot`, for the first player; the side to move has lost what it resigns."""
         result = -1.0 if resigned else float(self.game.returns(self.roots[[slot]])[0])
         return result * (1 - 2 * int(self.roots["to_play"][slot]))
 
-    def _harvest(self, slot: int, result: float, rng: np.random.Generator, *, played_out: bool) -> Samples:
-        """The samples of the game that has just ended in `slot`, on the board or by resignation."""
-        length = self.length[slot]
+    def _learned(self, slot: int, result: float, rng: np.random.Generator, *, played_out: bool) -> Learned:
+        """What there is to learn from the game that has just ended in `slot`, on the board or by resignation."""
+        length, found = self.length[slot], self.found
         colour = 1 - 2 * self.history["to_play"][slot, :length].astype(np.float32)
-        values, proven = self.values[slot, :length], self.proven[slot, :length]
-        targets = value_targets(result, values, proven, colour, self.settings.value_mix)
+        targets = value_targets(
+            result, found.values[slot, :length], found.proven[slot, :length], colour, self.settings.value_mix
+        )
         rows = np.flatnonzero(self.recorded[slot, :length])
         if self.settings.surprise:
-            weights = surprise_weights(self.surprise[slot, rows], self.settings.surprise)
+            weights = surprise_weights(found.surprise[slot, rows], self.settings.surprise)
             rows = np.repeat(rows, (weights + rng.random(len(rows))).astype(np.int64))
-        policies, replies = self.policies[slot, :length], None
+        policies, replies = found.policies[slot, :length], None
         if self.replies:
             replies = np.concatenate([policies[1:], np.zeros((1, policies.shape[1]), np.float32)])[rows]
-        states, final = self.history[slot, rows], self.roots[slot : slot + 1] if played_out else None
-        return make_samples(self.game, states, policies[rows], targets[rows], final=final, replies=replies)
+        states = self._history.take(slot * self.history.shape[1] + rows).view(self.game.dtype)
+        final = self.roots[slot : slot + 1].copy() if played_out else None
+        return Learned(states, policies[rows], targets[rows], final, replies)
+
+
+class Opening(NamedTuple):
+    """The first moves of a game, drawn at random."""
+
+    states: States  # [n + 1] before each of them, and after the last
+    actions: NDArray[np.int64]  # [n]
+
+
+class Openings:
+    """Games that begin with 0 to `plies` random moves, evenly drawn; many of them are drawn at once."""
+
+    def __init__(self, game: Game, plies: int, rng: np.random.Generator) -> None:
+        self._game, self._plies, self._rng = game, min(plies, game.max_plies), rng
+        self._drawn: list[Opening] = []
+
+    def draw(self) -> Opening:
+        """One of them, of which no move has ended the game."""
+        if not self._drawn:
+            self._drawn = self._draw(OPENINGS)
+        return self._drawn.pop()
+
+    def _draw(self, count: int) -> list[Opening]:
+        rng, game = self._rng, self._game
+        states = np.empty((self._plies + 1, count), game.dtype)
+        actions = np.empty((self._plies, count), np.int64)
+        states[0] = game.reset(count)
+        wanted, length = rng.integers(self._plies + 1, size=count), np.zeros(count, np.int64)
+        for ply in range(self._plies):
+            legal = game.legal(states[ply])
+            actions[ply] = (rng.random(legal.shape) * legal).argmax(axis=1)
+            states[ply + 1] = game.step(states[ply], actions[ply])
+            length += (wanted > ply) & (length == ply) & ~game.terminal(states[ply + 1])
+        return [Opening(states[: n + 1, i], actions[:n, i]) for i, n in enumerate(length)]
+
+
+def draws(settings: SelfPlaySettings, search: SearchSettings) -> bool:
+    """Whether moves are drawn from a search's policy: PUCT's are, early in the game; Gumbel's noise has already explored."""
+    return search.rule == "puct" and settings.temperature > 0
 
 
 def choose(
@@ -280,25 +297,14 @@ def choose(
     length: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """[n] the moves to play in games `length` [n] plies long, from what their searches found: `policy` [n, A], `choice` [n].
-
-    PUCT draws from the visits early in the game; Gumbel's noise has already explored.
-    """
-    draws = rng.random(len(policy))
-    temperature = settings.temperature
-    if search.rule == "gumbel" or temperature == 0:
+    """[n] the moves to play in games `length` [n] plies long, from what their searches found: `policy` [n, A], `choice` [n]."""
+    if not draws(settings, search):
         return choice
     relative = np.divide(policy, policy.max(axis=1, keepdims=True), dtype=np.float64)  # or high powers would all be 0
-    sharpened = np.power(relative, 1 / temperature)
+    sharpened = np.power(relative, 1 / settings.temperature)
     ladder = np.cumsum(sharpened, axis=1)
-    drawn = (ladder > draws[:, None] * ladder[:, -1:]).argmax(axis=1)
+    drawn = (ladder > rng.random(len(policy))[:, None] * ladder[:, -1:]).argmax(axis=1)
     return np.where(length < settings.temperature_plies, drawn, choice)
-
-
-def divergence(policy: NDArray[np.float32], priors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[n] how surprising the search's policies [n, A] were to the network: KL(policy || priors), nats."""
-    ratio = np.log(np.maximum(policy, TINY)) - np.log(np.maximum(priors, TINY))
-    return np.asarray((policy * ratio).sum(axis=1), np.float32)
 
 
 def surprise_weights(surprise: NDArray[np.float32], share: float) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ import numpy as np
 import openvino
 import pytest
 import torch
+from numpy.typing import NDArray
 
 import envs
 from agents import openvino_runtime
@@ -28,17 +29,18 @@ from agents.files import load_agent
 from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation, for_play
 from agents.openvino_runtime import OpenVINORuntime
 from agents.players import champion, make_player, policy_player
+from agents.roots import Findings
 from agents.runtime import RuntimeSettings, TorchRuntime, candidates, network_evaluator, resolve
-from agents.search import SearchSettings
+from agents.search import Search, SearchSettings
 from arena import checkpoint
 from arena import train as training
 from arena.config import Config, smoke
 from arena.learner import Batch, Learner, TrainSettings, calibration_error, losses, softened, unpack
 from arena.match import play_match, random_openings
 from arena.progress import Silent
-from arena.replay import Replay, ReplaySettings, Samples, make_samples
+from arena.replay import Learned, Replay, ReplaySettings, Samples, make_samples
 from arena.run import Run
-from arena.selfplay import SelfPlay, SelfPlaySettings, choose, divergence, surprise_weights
+from arena.selfplay import SelfPlay, SelfPlaySettings, choose, surprise_weights
 from arena.settings import find_config, kind, load
 from arena.tracking import Tracker
 from envs import Game
@@ -125,7 +127,7 @@ def start_samples(game: envs.Game, n: int, seed: int) -> Samples:
     policy = rng.random(legal.shape) ** 4 * legal
     policy /= policy.sum(axis=1, keepdims=True)
     values = rng.choice([-1, 0, 1], len(states)).astype(np.float32)
-    return make_samples(game, states, policy.astype(np.float32), values, final=states[:1])
+    return make_samples(game, [Learned(states, policy.astype(np.float32), values, final=states[:1])])
 
 
 @pytest.mark.parametrize("name", ["connect_four", "go5"])
@@ -302,8 +304,33 @@ def test_surprising_moves_are_learned_from_more_often() -> None:
     assert weights.mean() == pytest.approx(1)
     assert weights.tolist() == pytest.approx([0.5, 0.75, 0.75, 2.0])
     assert surprise_weights(np.zeros(3, np.float32), 0.5).tolist() == [1, 1, 1]
-    policy, priors = np.array([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]), np.array([[0.5, 0.5, 0.0], [0.25, 0.75, 0.0]])
-    assert divergence(policy, priors).tolist() == pytest.approx([0, np.log(4)])
+
+
+def divergence(policy: NDArray[np.float32], priors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[n] KL(policy || priors), nats."""
+    ratio = np.log(np.maximum(policy, 1e-9)) - np.log(np.maximum(priors, 1e-9))
+    return np.asarray((policy * ratio).sum(axis=1), np.float32)
+
+
+@pytest.mark.parametrize("rule", ["puct", "gumbel"])
+def test_what_is_written_down_of_a_search_is_what_it_found(rule: str) -> None:
+    game, rng = envs.make("tictactoe"), np.random.default_rng(0)
+    settings = SearchSettings.model_validate({"rule": rule})
+    search, slots, plies = Search(game, settings, slots=9, capacity=40), np.array([7, 2, 5]), np.array([0, 3, 1])
+    states = np.concatenate([game.reset(1), random_play(game, game.reset(2), 5, np.arange(2, dtype=np.uint64))])
+    search.begin(slots, states, 39, noisy=True)
+    search.run(rollouts(game, 0), rng)
+    expected, findings = search.results(slots), Findings.empty(9, 4, game.num_actions)
+    choice = search.write_down(slots, plies, findings)
+    assert choice.tolist() == expected.choice.tolist()
+    assert np.array_equal(findings.policies[slots, plies], expected.policy)
+    assert np.array_equal(findings.values[slots, plies], expected.values)
+    assert np.array_equal(findings.proven[slots, plies], expected.solved)
+    best = expected.action_values[np.arange(3), choice]
+    assert np.array_equal(findings.outlook[slots, plies], np.maximum(expected.values, best))
+    surprise = divergence(expected.policy, expected.priors)
+    assert findings.surprise[slots, plies] == pytest.approx(surprise, abs=1e-5)
+    assert sum(np.count_nonzero(column.any(axis=-1) if column.ndim == 3 else column) for column in findings) <= 15
 
 
 def test_surprise_moves_samples_within_a_game_and_makes_no_more_of_them() -> None:
@@ -531,8 +558,8 @@ def test_proven_results_replace_what_was_thrown_away_later() -> None:
     assert game.returns(states)[0] == -1
     selfplay.roots[:], selfplay.length[0] = states, 6
     selfplay.recorded[0, :6] = True
-    selfplay.proven[0, 4], selfplay.values[0, 4] = True, 1.0  # X to move at ply 4 has a3
-    values = selfplay._harvest(0, -1.0, np.random.default_rng(0), played_out=True).value.tolist()
+    selfplay.found.proven[0, 4], selfplay.found.values[0, 4] = True, 1.0  # X to move at ply 4 has a3
+    values = selfplay._learned(0, -1.0, np.random.default_rng(0), played_out=True).values.tolist()
     assert values == [1, -1, 1, -1, 1, 1]
 
 

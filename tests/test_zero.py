@@ -20,7 +20,7 @@ from agents.search import SearchSettings
 from arena.gate import Gate, GateSettings, challenge, reaches
 from arena.learner import Learner, TrainSettings
 from arena.match import random_openings
-from arena.replay import Samples, make_samples
+from arena.replay import Learned, Samples, make_samples
 from arena.resign import NEVER, THRESHOLDS, Resignation, ResignSettings, count, no_counts
 from arena.selfplay import SelfPlay, SelfPlaySettings, SelfPlayStats
 from envs import Game, States, TerritoryGame
@@ -171,7 +171,7 @@ def test_unknown_territory_is_not_learned_from() -> None:
     policy = np.full((12, GO.num_actions), 1 / GO.num_actions, np.float32)
     values = np.zeros(12, np.float32)
     assert isinstance(GO, TerritoryGame)
-    unknown = make_samples(GO, states, policy, values, final=None)
+    unknown = make_samples(GO, [Learned(states, policy, values, final=None)])
     settings = TrainSettings(batch=8, warmup=0, lr=0.01, weight_decay=0)
 
     def head(samples: Samples) -> torch.Tensor:
@@ -183,7 +183,7 @@ def test_unknown_territory_is_not_learned_from() -> None:
         return learner.tensors()["network.territory.score.weight"] - before
 
     assert not head(unknown).any()
-    assert head(make_samples(GO, states, policy, values, final=states[:1])).any()
+    assert head(make_samples(GO, [Learned(states, policy, values, final=states[:1])])).any()
 
 
 def test_without_symmetries_positions_are_learned_from_as_they_lie() -> None:
@@ -191,7 +191,7 @@ def test_without_symmetries_positions_are_learned_from_as_they_lie() -> None:
     states = GO.step(GO.reset(1), np.array([0]))
     policy = np.zeros((1, GO.num_actions), np.float32)
     policy[0, 7] = 1
-    samples = make_samples(GO, states, policy, np.ones(1, np.float32), final=states)
+    samples = make_samples(GO, [Learned(states, policy, np.ones(1, np.float32), final=states)])
     found = []
     for symmetries in (False, True):
         torch.manual_seed(0)
@@ -208,7 +208,8 @@ def test_separate_networks_share_nothing_and_run_anywhere(trunk: str, tmp_path: 
     learner = Learner(GAME, settings, TrainSettings(batch=16, warmup=0, lr=0.01, policy_weight=0.0, weight_decay=0))
     before = {name: tensor.clone() for name, tensor in learner.network.named_parameters()}
     states = GAME.step(GAME.reset(9), np.arange(9))
-    samples = make_samples(GAME, states, np.full((9, 9), 1 / 9, np.float32), np.ones(9, np.float32), final=states[:1])
+    policies, values = np.full((9, 9), 1 / 9, np.float32), np.ones(9, np.float32)
+    samples = make_samples(GAME, [Learned(states, policies, values, final=states[:1])])
     list(learner.train(samples, 2, RNG(0), progress=0.0))
     moved = {
         name.partition(".")[0] for name, p in learner.network.named_parameters() if not torch.equal(p, before[name])
