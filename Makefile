@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 RUN ?= connect_four
+GPU_PYTHON ?= $(BIN)/python
+GPU_BENCH ?= go9 network.blocks=6 network.channels=96 selfplay.slots=2048
 
-.PHONY: train test test-all check format lint types layers metrics clean
+.PHONY: train test test-all gpu check format lint types layers metrics clean
 
 train: $(VENV)/installed  ## train the default agent, or go on with it
 	@if [ -f runs/$(RUN)/config.yaml ]; then $(BIN)/arena train --resume runs/$(RUN); else $(BIN)/arena train $(RUN); fi
@@ -14,6 +16,13 @@ test: $(VENV)/installed  ## the fast tests
 
 test-all: $(VENV)/installed  ## all tests, the slow ones and those against peers too
 	$(BIN)/python -m pytest -m "not gpu"
+
+gpu: $(if $(findstring $(BIN),$(GPU_PYTHON)),$(VENV)/installed)  ## on a machine with a GPU: its tests, then what limits self-play there (docs/GPU.md)
+	@failed=0; \
+	$(GPU_PYTHON) -m pytest -m gpu tests/test_cuda_runtime.py || failed=1; \
+	$(GPU_PYTHON) -m arena bench $(GPU_BENCH) || failed=1; \
+	$(GPU_PYTHON) -m arena bench $(GPU_BENCH) workers.count=8 || failed=1; \
+	exit $$failed
 
 check: format lint types layers test  ## all that CI holds the code to
 

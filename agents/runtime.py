@@ -1,7 +1,7 @@
 """The one seam between the agents and whatever runs their network.
 
-A `Runtime` maps binary planes to policies and values and takes new weights at any time. Torch on the CPU and on CUDA
-lives here, OpenVINO in `openvino_runtime.py`; others can stand beside them behind the same two methods.
+A `Runtime` maps binary planes to policies and values and takes new weights at any time. Torch on the CPU lives here, on CUDA
+in `cuda_runtime.py`, OpenVINO in `openvino_runtime.py`; others can stand beside them behind the same two methods.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class RuntimeSettings(Section):
         "auto", description="auto: fp32 or bf16, the faster one, measured once; int8: convolutions, in OpenVINO"
     )
     threads: int = Field(0, ge=0, description="threads of the network on the CPU; 0: one per core")
+    graphs: bool = Field(True, description="CUDA: a batch is one launch (CUDA graphs); false: kernel by kernel")
 
 
 class Runtime(Protocol):
@@ -59,29 +60,35 @@ class Runtime(Protocol):
 
 
 class TorchRuntime:
-    """The network in torch: batch normalisation folded, channels last, in one precision. Heads end in float32."""
+    """The network in torch on the CPU: batch normalisation folded, channels last, in one precision. Heads end in float32."""
 
-    def __init__(self, game: Game, network: NetworkSettings, *, device: str = "cpu", precision: str = "fp32") -> None:
+    def __init__(self, game: Game, network: NetworkSettings, *, precision: str = "fp32") -> None:
         self._game, self._settings = game, network
-        self._device = torch.device(device)
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.load(PolicyValueNetwork(game, network).state_dict())
 
     def load(self, weights: Mapping[str, Tensor], examples: NDArray[np.uint8] | None = None) -> None:
-        network = for_play(self._game, self._settings, weights)
-        network = network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch stub
-        for trunk in network.trunks():
-            trunk.to(self._dtype)
-        for head in (network.policy, network.value):
-            head.squeeze.to(self._dtype)
-        self._network = network
+        self._network = prepared(self._game, self._settings, weights, self._dtype)
 
     @torch.inference_mode()
     def evaluate(self, planes: NDArray[np.uint8], legal: NDArray[np.bool_]) -> Evaluation:
-        x = torch.from_numpy(planes).to(self._device, self._dtype).contiguous(memory_format=torch.channels_last)
+        x = torch.from_numpy(planes).to(self._dtype).contiguous(memory_format=torch.channels_last)
         output = self._network(x)
-        values = torch.tanh(output.value / 2).cpu().numpy()
-        return Evaluation(masked_softmax(output.policy.cpu().numpy(), legal), values)
+        values = torch.tanh(output.value / 2).numpy()
+        return Evaluation(masked_softmax(output.policy.numpy(), legal), values)
+
+
+def prepared(
+    game: Game, settings: NetworkSettings, weights: Mapping[str, Tensor], dtype: torch.dtype
+) -> PolicyValueNetwork:
+    """The network with `weights` as torch runs it in play: folded, channels last, trunks and first convolutions in `dtype`."""
+    network = for_play(game, settings, weights)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch stub
+    for trunk in network.trunks():
+        trunk.to(dtype)
+    for head in (network.policy, network.value):
+        head.squeeze.to(dtype)
+    return network
 
 
 def network_evaluator(game: Game, runtime: Runtime) -> Evaluator:
@@ -187,7 +194,11 @@ def create(game: Game, network: NetworkSettings, settings: RuntimeSettings) -> R
         from agents.openvino_runtime import OpenVINORuntime
 
         return OpenVINORuntime(game, network, precision=settings.precision, threads=settings.threads)
-    return TorchRuntime(game, network, device=settings.device, precision=settings.precision)
+    if settings.device == "cuda":
+        from agents.cuda_runtime import CUDARuntime
+
+        return CUDARuntime(game, network, precision=settings.precision, graphs=settings.graphs)
+    return TorchRuntime(game, network, precision=settings.precision)
 
 
 def _best_openvino_precision() -> Literal["fp32", "bf16"]:

@@ -35,7 +35,8 @@ T = TypeVar("T")
 TURNS = 3  # of all workers and one
 ENDLESS = 10**9  # games: time ends self-play here
 SPREAD = 30  # games open with up to so many random moves, so that they are not all at the same ply
-BATCHES = (8, 64, 256)  # a worker, besides the config's own, at which the networks are measured
+# A worker's batches, besides the config's own, at which the networks are measured.
+BATCHES = {"cpu": (8, 64, 256), "cuda": (8, 64, 256, 1024, 2048)}
 LEAVES = (1, 4, 8, 16, 32)  # of one game under way at once
 DEEPEST = 20_000  # simulations of one game
 
@@ -200,6 +201,8 @@ def _choices(asked: RuntimeSettings, chosen: RuntimeSettings) -> dict[str, Runti
     """By name, every way to run a network on this machine, and `chosen`."""
     choices = candidates(asked.model_copy(update={"engine": "auto", "precision": "auto"}))
     choices.append(chosen)
+    if chosen.device == "cuda":
+        choices += [chosen.model_copy(update=change) for change in ({"precision": "fp32"}, {"graphs": False})]
     if "openvino" in {choice.engine for choice in choices}:
         choices.append(chosen.model_copy(update={"engine": "openvino", "device": "cpu", "precision": "int8"}))
     return {_name(choice): choice for choice in choices}
@@ -208,17 +211,18 @@ def _choices(asked: RuntimeSettings, chosen: RuntimeSettings) -> dict[str, Runti
 def _by_batch(game: Game, whole: Job, count: int, seconds: float) -> dict[int, float]:
     """The ceiling at several batches of a worker, among them the config's."""
     runtimes = [create(game, job.network, job.runtime) for job in jobs(whole, count)]
-    speeds = {}
-    for batch in sorted({*BATCHES, whole.selfplay.slots // count}):
+    speeds, batches = {}, sorted({*BATCHES[whole.runtime.device], whole.selfplay.slots // count})
+    for batch in batches:
         selfplay = whole.selfplay.model_copy(update={"slots": batch * count})
         shares = jobs(whole._replace(selfplay=selfplay), count)
         side_by_side(game, runtimes, shares, 0.1)  # what is prepared once a batch
-        speeds[batch] = side_by_side(game, runtimes, shares, seconds / (1 + len(BATCHES)))
+        speeds[batch] = side_by_side(game, runtimes, shares, seconds / len(batches))
     return speeds
 
 
 def _name(settings: RuntimeSettings) -> str:
-    return f"{settings.engine} {settings.device} {settings.precision}"
+    graphs = "" if settings.graphs or settings.device == "cpu" else " without graphs"
+    return f"{settings.engine} {settings.device} {settings.precision}{graphs}"
 
 
 def _tree(game: Game, config: Config, slots: int, threads: int, seconds: float) -> tuple[float, float]:
