@@ -146,18 +146,27 @@ def root_summary(tree, rule, games, policy, action_values, bounds, values, choic
 
 
 @kernel
+def write_down_one(tree, rule, b, t, findings, sigmas, improved):
+    """Put what was found at the root of game b into `findings`, at ply t. Returns the action to play, as above.
+
+    `sigmas` and `improved` [A] f8 are overwritten.
+    """
+    node, policy = tree.node[b, 0], findings.policies[b, t]
+    value, choice = _summary(tree, rule, b, policy, sigmas, improved)
+    best, divergence = tree.edge[b, 0, choice], 0.0
+    for a in range(len(policy)):
+        if policy[a] > 0:
+            divergence += policy[a] * np.log(policy[a] / (tree.edge[b, 0, a]["prior"] + TINY))
+    findings.values[b, t] = value
+    findings.proven[b, t] = node["lower"] == node["upper"]
+    findings.outlook[b, t] = max(value, edge_value(best)) if best["visits"] > 0 else value
+    findings.surprise[b, t] = divergence
+    return choice
+
+
+@kernel
 def write_down(tree, rule, games, plies, findings, choice):
-    """Put what was found at the roots of `games` [n] into `findings`, each at its ply `plies` [n]; `choice` [n] as above."""
+    """`write_down_one` of `games` [n], each at its ply `plies` [n]; fills `choice` [n]."""
     sigmas, improved = np.zeros((2, tree.edge.shape[2]), np.float64)
     for i in range(len(games)):
-        b, t = games[i], plies[i]
-        node, policy = tree.node[b, 0], findings.policies[b, t]
-        value, choice[i] = _summary(tree, rule, b, policy, sigmas, improved)
-        best, divergence = tree.edge[b, 0, choice[i]], 0.0
-        for a in range(len(policy)):
-            if policy[a] > 0:
-                divergence += policy[a] * np.log(policy[a] / (tree.edge[b, 0, a]["prior"] + TINY))
-        findings.values[b, t] = value
-        findings.proven[b, t] = node["lower"] == node["upper"]
-        findings.outlook[b, t] = max(value, edge_value(best)) if best["visits"] > 0 else value
-        findings.surprise[b, t] = divergence
+        choice[i] = write_down_one(tree, rule, games[i], plies[i], findings, sigmas, improved)

@@ -9,6 +9,7 @@ Noise goes into the root before the search, temperature comes after it: neither 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -19,9 +20,10 @@ from agents import tree as kernels
 from agents.evaluators import Evaluation, Evaluator, Rollouts, checked
 from agents.fused import draw_seeds, fused_gather, fused_search
 from agents.nodes import ILLEGAL, OUT_OF_BOUNDS
-from agents.roots import Findings, halve, prepare_gumbel, root_summary, write_down
+from agents.roots import halve, prepare_gumbel, root_summary, write_down
 from agents.section import Section
 from agents.selection import GUMBEL, PUCT, TINY, Rule, tabulate_exploration
+from agents.turns import GamesUnderWay, Moved, fused_turn
 from envs import Game, States
 from envs.compiled import CompiledGame
 
@@ -81,6 +83,10 @@ class Results(NamedTuple):
     choice: NDArray[np.int64]  # [n] the action to play
     network_values: NDArray[np.float32]  # [n] what the evaluator said of the root itself
     priors: NDArray[np.float32]  # [n, A] root priors, noise included
+
+
+# ([n, A] policies, [n] best actions, [n] plies so far) -> [n] the actions to play
+Choose = Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
 
 
 class Leaves(NamedTuple):
@@ -154,7 +160,7 @@ class Search:
         self._noisy = np.zeros(slots, np.bool_)
         self._kept = np.zeros(capacity, np.int32)
         self._room: Leaves | None = None
-        self._workspace: tuple[object, ...] = ()
+        self._workspace: tuple[object, ...] = self._rules.workspace() if self._rules else ()
         self._streams: NDArray[np.uint64] | None = None  # [B] counters, of each slot's playouts
 
     @property
@@ -229,7 +235,6 @@ class Search:
         assert self._rules is not None
         if self._room is None or len(self._room.games) < len(self.states) * per_game:
             self._room = Leaves.empty(len(self.states) * per_game, self.game)
-            self._workspace = self._rules.workspace()
         gather = fused_gather(self._rules.state_kernels)
         return self._room.first(*gather(self.tree, self.rule, self.states, per_game, *self._room, self._workspace))
 
@@ -310,25 +315,35 @@ class Search:
             action_values=action_values,
             bounds=bounds,
             values=values,
-            solved=self.solved(slots),
+            solved=tree.node["lower"][slots, 0] == tree.node["upper"][slots, 0],
             choice=choice,
             network_values=tree.node["value"][slots, 0],
             priors=tree.edge["prior"][slots, 0],
         )
 
-    def solved(self, slots: NDArray[np.integer]) -> NDArray[np.bool_]:
-        """[n] True where the root's value is proven."""
-        roots = self.tree.node[slots, 0]
-        return np.asarray(roots["lower"] == roots["upper"])
+    def turn(self, games: GamesUnderWay, choose: Choose | None, *, resign: float) -> Moved:
+        """Write down what the finished searches found, and move: the best action, or the one that `choose` gives.
 
-    def write_down(self, slots: NDArray[np.int64], plies: NDArray[np.int64], findings: Findings) -> NDArray[np.int64]:
-        """Put what was found in `slots` [n], whose roots must be evaluated, into `findings` [B, T], at `plies` [n].
-
-        Returns [n] the actions to play, as `Results.choice`.
+        `games` has as many as there are slots. A side resigns instead whose outlook is below -resign.
         """
-        choice = np.empty(len(slots), np.int64)
-        write_down(self.tree, self.rule, slots, plies, findings, choice)
-        return choice
+        if self._rules is not None and choose is None:
+            slots, flags = np.empty(len(self.states), np.int64), np.empty((3, len(self.states)), np.bool_)
+            turn = fused_turn(self._rules.state_kernels)
+            count = turn(self.tree, self.rule, games, resign, slots, *flags, self._workspace)
+            return Moved(slots[:count], *flags[:, :count])
+        slots = np.flatnonzero(self.finished())
+        t, chosen = games.length[slots], np.empty(len(slots), np.int64)
+        write_down(self.tree, self.rule, slots, t, games.found, chosen)
+        if choose is not None:
+            chosen = choose(games.found.policies[slots, t], chosen, t)
+        positions = games.roots[slots]
+        games.history[slots, t], games.actions[slots, t] = positions, chosen
+        games.recorded[slots, t] = games.full[slots]
+        games.length[slots] = t + 1
+        gave_up = (games.found.outlook[slots, t] < -resign) & ~games.played_out[slots]
+        moved = np.where(gave_up, positions, self.game.step(positions, chosen))
+        games.roots[slots] = moved
+        return Moved(slots, gave_up | self.game.terminal(moved), gave_up, games.found.proven[slots, t])
 
     def principal_variation(self, slot: int, first: int | None = None) -> list[int]:
         """The line of most visited actions from the root, `first` or the chosen one at its head."""

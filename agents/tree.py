@@ -245,10 +245,16 @@ def expand(tree, games, nodes, actions, legal, terminal, results, priors, values
 
 
 @kernel
+def is_finished(tree, b):
+    """True where the root of game b is evaluated and no simulation will follow; not where the slot is idle."""
+    return tree.budget[b] > 0 and tree.size[b] > 0 and not _searching(tree, b, 0)
+
+
+@kernel
 def finished(tree, out):
-    """[B] True where the root is evaluated and no simulation will follow; idle slots are False."""
+    """`is_finished` of all games: [B]."""
     for b in range(len(out)):
-        out[b] = tree.budget[b] > 0 and tree.size[b] > 0 and not _searching(tree, b, 0)
+        out[b] = is_finished(tree, b)
 
 
 @kernel

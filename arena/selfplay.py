@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +19,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from agents.evaluators import Evaluation, Evaluator
-from agents.roots import Findings
-from agents.search import Search, SearchSettings, untyped
+from agents.search import Choose, Search, SearchSettings, untyped
 from agents.section import Section
+from agents.turns import GamesUnderWay
 from arena.replay import Learned, Samples, make_samples
 from arena.resign import NEVER, Counts, ResignSettings, count, no_counts
 from envs import Game, States
@@ -87,20 +88,12 @@ class SelfPlay:
     ) -> None:
         """`replies`: samples hold the policy target of the next position, too."""
         self.game, self.settings, self.replies = game, settings, replies
-        slots, plies = settings.slots, game.max_plies
-        capacity = max(settings.simulations, settings.fast_simulations) + 1
+        capacity, slots = max(settings.simulations, settings.fast_simulations) + 1, settings.slots
         self._search = Search(game, search, slots=slots, capacity=capacity)
-        self._full = np.zeros(slots, np.bool_)  # [B] the search under way is a full one
-        self.roots = game.reset(slots)  # [B] positions under way
-        self.length = np.zeros(slots, np.int64)  # [B] plies of the game so far
-        self.history = np.zeros((slots, plies), game.dtype)  # [B, T] positions before each ply
-        self.actions = np.zeros((slots, plies), np.int16)  # [B, T]
-        self.found = Findings.empty(slots, plies, game.num_actions)  # [B, T]
-        self.recorded = np.zeros((slots, plies), np.bool_)  # [B, T] searched fully: a sample
-        self.played_out = np.zeros(slots, np.bool_)  # [B] nobody resigns this game
+        self.games = GamesUnderWay.none(game, slots)
         self.fresh = np.ones(slots, np.bool_)  # [B] no game under way yet
         # The same memory, which numpy moves faster so.
-        self._roots, self._history = untyped(self.roots), untyped(self.history.reshape(-1))
+        self._roots, self._history = untyped(self.games.roots), untyped(self.games.history.reshape(-1))
 
     def play(
         self,
@@ -133,29 +126,28 @@ class SelfPlay:
         self._open(np.flatnonzero(self.fresh), openings, rng)
         self.fresh[:] = False
         self._begin(np.arange(self.settings.slots), rng)
+        choose = self._chooser(rng)
         while len(done) < self.settings.games:
             simulations += self._search.step(timed, rng)
-            ready = np.flatnonzero(self._search.finished())
-            if len(ready) == 0:
+            moved = self._search.turn(self.games, choose, resign=resign)
+            if len(moved.slots) == 0:
                 continue
-            full = self._full[ready]
-            moves += len(ready)
+            full = self.games.full[moved.slots]
+            moves += len(full)
             recorded += int(full.sum())
-            solved += int((self._search.solved(ready) & full).sum())
-            over, gave_up = self._move(ready, resign, rng)
-            for slot, early in zip(ready[over], gave_up[over], strict=True):
-                result, length = self._result(slot, resigned=early), self.length[slot]
-                learned.append(self._learned(slot, result, rng, played_out=not early))
-                done.append(Record(self.actions[slot, : length - early].tolist(), result))
-                resigned += int(early)
-                if self.played_out[slot]:
-                    played_out += count(
-                        self.found.outlook[slot, :length], self.history["to_play"][slot, :length], result
-                    )
-            if over.any():
-                self._open(ready[over], openings, rng)
-            progress(int(over.sum()))
-            self._begin(ready, rng)
+            solved += int((moved.proven & full).sum())
+            ended = moved.slots[moved.over]
+            for slot, gave_up in zip(ended, moved.gave_up[moved.over], strict=True):
+                result, length = self._result(slot, resigned=gave_up), self.games.length[slot]
+                learned.append(self._learned(slot, result, rng, played_out=not gave_up))
+                done.append(Record(self.games.actions[slot, : length - gave_up].tolist(), result))
+                resigned += int(gave_up)
+                if self.games.played_out[slot]:
+                    played_out += self._counted(slot, result)
+            if len(ended):
+                self._open(ended, openings, rng)
+            progress(len(ended))
+            self._begin(moved.slots, rng)
         samples = make_samples(self.game, learned)
         seconds = time.perf_counter() - start
         stats = SelfPlayStats(
@@ -165,88 +157,74 @@ class SelfPlay:
 
     def state(self) -> dict[str, NDArray[np.generic]]:
         """Everything that the next `play` depends on, as arrays of a row a slot; `restore` takes it back."""
-        return {
-            "roots": self.roots.view(np.uint8).reshape(len(self.roots), -1),
-            "history": self.history.view(np.uint8),
-            **self._columns(),
-        }
+        columns = self._columns()
+        return {name: a.view(np.uint8).reshape(len(a), -1) if a.dtype.names else a for name, a in columns.items()}
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Continue from what `state` returned."""
-        self.roots[:] = state["roots"].reshape(-1).view(self.game.dtype)
-        self.history[:] = state["history"].view(self.game.dtype).reshape(self.history.shape)
         for name, column in self._columns().items():
-            column[:] = state[name]
+            column[:] = state[name].reshape(-1).view(column.dtype).reshape(column.shape)
 
     def _columns(self) -> dict[str, NDArray[Any]]:
-        own = ("length", "actions", "recorded", "played_out", "fresh")
-        return {**{name: getattr(self, name) for name in own}, **self.found._asdict()}
+        columns = {**self.games._asdict(), **self.games.found._asdict(), "fresh": self.fresh}
+        return {
+            name: column for name, column in columns.items() if name not in ("found", "full")
+        }  # searches begin again
 
     def _open(self, slots: NDArray[np.int64], openings: Openings, rng: np.random.Generator) -> None:
         """Put new games into `slots`."""
-        self.recorded[slots] = False
-        self.found.proven[slots] = False
-        self.found.outlook[slots] = 1.0
+        games = self.games
+        games.recorded[slots] = False
+        games.found.proven[slots] = False
+        games.found.outlook[slots] = 1.0
         if self.settings.resign.enabled:
-            self.played_out[slots] = rng.random(len(slots)) < self.settings.resign.played_out
+            games.played_out[slots] = rng.random(len(slots)) < self.settings.resign.played_out
         for slot in slots:
             opening = openings.draw()
-            plies = self.length[slot] = len(opening.actions)
-            self.history[slot, :plies], self.actions[slot, :plies] = opening.states[:plies], opening.actions
-            self.roots[slot] = opening.states[plies]
+            plies = games.length[slot] = len(opening.actions)
+            games.history[slot, :plies], games.actions[slot, :plies] = opening.states[:plies], opening.actions
+            games.roots[slot] = opening.states[plies]
 
     def _begin(self, slots: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Start searching `slots`."""
         settings = self.settings
-        full = self._full[slots] = rng.random(len(slots)) < settings.full_fraction
+        full = self.games.full[slots] = rng.random(len(slots)) < settings.full_fraction
         budgets = np.where(full, settings.simulations, settings.fast_simulations)
         noisy = full | (self._search.settings.rule == "gumbel")
         self._search.begin(slots, self._roots.take(slots).view(self.game.dtype), budgets, noisy=noisy)
 
-    def _move(
-        self, slots: NDArray[np.int64], resign: float, rng: np.random.Generator
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Write down what was found in `slots` [n], and move. Returns [n] which games are over, and which because the side
-        to move gave up; that one does not move."""
-        t = self.length[slots]
-        chosen = self._search.write_down(slots, t, self.found)
-        if draws(self.settings, self._search.settings):
-            chosen = choose(self.settings, self._search.settings, self.found.policies[slots, t], chosen, t, rng)
-        positions = self._roots.take(slots)
-        self._history[slots * self.history.shape[1] + t] = positions
-        self.actions[slots, t] = chosen
-        self.recorded[slots, t] = self._full[slots]
-        self.length[slots] = t + 1
-        moved = self.game.step(positions.view(self.game.dtype), chosen)
-        over = self.game.terminal(moved)
-        gave_up = (self.found.outlook[slots, t] < -resign) & ~self.played_out[slots]
-        after = untyped(moved)
-        if gave_up.any():
-            after[gave_up] = positions[gave_up]
-        self._roots[slots] = after
-        return over | gave_up, gave_up
+    def _chooser(self, rng: np.random.Generator) -> Choose | None:
+        """Who draws the moves to play from a search's policy; None where the best one is played."""
+        settings, search = self.settings, self._search.settings
+        return partial(choose, settings, search, rng=rng) if draws(settings, search) else None
 
     def _result(self, slot: int, *, resigned: bool) -> float:
         """Of the game that has just ended in `slot`, for the first player; the side to move has lost what it resigns."""
-        result = -1.0 if resigned else float(self.game.returns(self.roots[[slot]])[0])
-        return result * (1 - 2 * int(self.roots["to_play"][slot]))
+        root = self.games.roots[slot : slot + 1]
+        result = -1.0 if resigned else float(self.game.returns(root)[0])
+        return result * (1 - 2 * int(root["to_play"][0]))
+
+    def _counted(self, slot: int, result: float) -> Counts:
+        """What every threshold would have done to the game that has just ended in `slot`."""
+        length = self.games.length[slot]
+        return count(self.games.found.outlook[slot, :length], self.games.history["to_play"][slot, :length], result)
 
     def _learned(self, slot: int, result: float, rng: np.random.Generator, *, played_out: bool) -> Learned:
         """What there is to learn from the game that has just ended in `slot`, on the board or by resignation."""
-        length, found = self.length[slot], self.found
-        colour = 1 - 2 * self.history["to_play"][slot, :length].astype(np.float32)
+        games, found, length = self.games, self.games.found, self.games.length[slot]
+        colour = 1 - 2 * games.history["to_play"][slot, :length].astype(np.float32)
         targets = value_targets(
             result, found.values[slot, :length], found.proven[slot, :length], colour, self.settings.value_mix
         )
-        rows = np.flatnonzero(self.recorded[slot, :length])
+        rows = np.flatnonzero(games.recorded[slot, :length])
         if self.settings.surprise:
             weights = surprise_weights(found.surprise[slot, rows], self.settings.surprise)
             rows = np.repeat(rows, (weights + rng.random(len(rows))).astype(np.int64))
         policies, replies = found.policies[slot, :length], None
         if self.replies:
             replies = np.concatenate([policies[1:], np.zeros((1, policies.shape[1]), np.float32)])[rows]
-        states = self._history.take(slot * self.history.shape[1] + rows).view(self.game.dtype)
-        final = self.roots[slot : slot + 1].copy() if played_out else None
+        states = self._history.take(slot * self.game.max_plies + rows).view(self.game.dtype)
+        final = games.roots[slot : slot + 1].copy() if played_out else None
         return Learned(states, policies[rows], targets[rows], final, replies)
 
 

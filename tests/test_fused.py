@@ -11,6 +11,8 @@ import envs
 from agents.evaluators import Evaluation, Rollouts, rollouts
 from agents.players import ROLLOUT_SEARCH, SearchPlayer, make_player
 from agents.search import SLICE, Search, SearchSettings
+from arena.resign import ResignSettings
+from arena.selfplay import SelfPlay, SelfPlaySettings
 from envs import Game, States
 from envs.compiled import CompiledGame
 from tests.test_batch import KERNELS
@@ -184,3 +186,26 @@ def test_leaves_and_rules_in_one_kernel_are_those_of_the_rules_call_by_call(
     monkeypatch.setattr("agents.search.CompiledGame", NoGame)
     assert_same_trees(grown(), one)
     assert one.tree.size[:6].max() > 30
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("rule", ["puct", "gumbel"])
+def test_turns_in_one_kernel_are_those_of_call_by_call(name: str, rule: str) -> None:
+    """Games, policies, values and samples: the search that plays the second time does not know that its rules are kernels."""
+    game = envs.make(name)
+    search = SearchSettings.model_validate({"rule": rule})
+    settings = SelfPlaySettings(slots=9, games=7, simulations=5, fast_simulations=3, full_fraction=0.5, temperature=0)
+    settings = settings.model_copy(update={"random_plies": 2, "resign": ResignSettings(enabled=True, played_out=0.3)})
+    played = []
+    for fused in (True, False):
+        selfplay = SelfPlay(game, settings, search)
+        if not fused:
+            selfplay._search._rules = None
+        samples, stats = selfplay.play(hashed(game), np.random.default_rng(3), resign=-0.2)
+        assert stats.resigned > 0
+        played.append((samples.arrays(), selfplay.state(), stats.games))
+    (samples_a, state_a, games_a), (samples_b, state_b, games_b) = played
+    assert games_a == games_b
+    for one, other in ((samples_a, samples_b), (state_a, state_b)):
+        for column, values in one.items():
+            assert np.array_equal(values, other[column], equal_nan=values.dtype.kind == "f"), column

@@ -553,12 +553,12 @@ def test_proven_results_replace_what_was_thrown_away_later() -> None:
     selfplay = SelfPlay(game, SelfPlaySettings(slots=1, games=1), load(Config, find_config("tictactoe")).search)
     states = game.reset(1)
     for ply, action in enumerate((0, 1, 3, 4, 8, 7)):  # X lets the open line a1-a3 pass, O wins on b1
-        selfplay.history[0, ply] = states[0]
+        selfplay.games.history[0, ply] = states[0]
         states = game.step(states, np.array([action]))
     assert game.returns(states)[0] == -1
-    selfplay.roots[:], selfplay.length[0] = states, 6
-    selfplay.recorded[0, :6] = True
-    selfplay.found.proven[0, 4], selfplay.found.values[0, 4] = True, 1.0  # X to move at ply 4 has a3
+    selfplay.games.roots[:], selfplay.games.length[0] = states, 6
+    selfplay.games.recorded[0, :6] = True
+    selfplay.games.found.proven[0, 4], selfplay.games.found.values[0, 4] = True, 1.0  # X to move at ply 4 has a3
     values = selfplay._learned(0, -1.0, np.random.default_rng(0), played_out=True).values.tolist()
     assert values == [1, -1, 1, -1, 1, 1]
 
