@@ -29,7 +29,7 @@ from agents.files import load_agent
 from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation, for_play
 from agents.openvino_runtime import OpenVINORuntime
 from agents.players import champion, make_player, policy_player
-from agents.roots import Findings
+from agents.roots import Findings, write_down
 from agents.runtime import RuntimeSettings, TorchRuntime, candidates, network_evaluator, resolve
 from agents.search import Search, SearchSettings
 from arena import checkpoint
@@ -321,7 +321,8 @@ def test_what_is_written_down_of_a_search_is_what_it_found(rule: str) -> None:
     search.begin(slots, states, 39, noisy=True)
     search.run(rollouts(game, 0), rng)
     expected, findings = search.results(slots), Findings.empty(9, 4, game.num_actions)
-    choice = search.write_down(slots, plies, findings)
+    choice = np.empty(3, np.int64)
+    write_down(search.tree, search.rule, slots, plies, findings, choice)
     assert choice.tolist() == expected.choice.tolist()
     assert np.array_equal(findings.policies[slots, plies], expected.policy)
     assert np.array_equal(findings.values[slots, plies], expected.values)
