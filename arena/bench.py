@@ -9,10 +9,12 @@ batches at the same moments, are the ceiling.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import multiprocessing
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -28,7 +30,7 @@ from agents.search import Search
 from arena.config import Config
 from arena.learner import Learner
 from arena.selfplay import SelfPlay
-from arena.workers import Job, jobs, resolve_count, resolve_runtime
+from arena.workers import Job, jobs, resolve_count, resolve_engine, resolve_runtime
 from envs import Game, States
 
 T = TypeVar("T")
@@ -78,14 +80,16 @@ def bench(config: Config, *, seconds: float, console: Console, as_json: bool = F
         }
     with console.status("self-play"):
         shares = jobs(whole, count)
-        plain = SelfPlayOnTime(game, shares)
-        alone = SelfPlayOnTime(game, shares[:1])
+        where = resolve_engine(resolve_count(config.workers, runtime, slots), runtime)
+        plain, alone = SelfPlayOnTime(shares, where), SelfPlayOnTime(shares[:1], where)
         plain.play(0.0), alone.play(0.0)  # compiles
         turns = [(plain.play(seconds / TURNS), alone.play(seconds / TURNS)) for _ in range(TURNS)]
         twice = plain.play(2 * seconds, twice=True)
-        remembering = SelfPlayOnTime(game, jobs(whole._replace(cache=config.workers.cache), count))
+        remembering = SelfPlayOnTime(jobs(whole._replace(cache=config.workers.cache), count), where)
         remembering.play(0.0)  # compiles
         cached = remembering.play(seconds)
+        for selfplay in (plain, alone, remembering):
+            selfplay.close()
     with console.status("tree and rules"):
         one_core, kilobytes = _tree(game, config, batch, 1, seconds)
         everywhere, _ = _tree(game, config, batch, count, seconds)
@@ -129,28 +133,41 @@ class Speed(NamedTuple):
 
 
 class SelfPlayOnTime:
-    """Self-play in threads, as `workers.Threads` has it, for a given time instead of a number of games."""
+    """Self-play where the run would have it, in threads or in processes, for a given time instead of a number of games."""
 
-    def __init__(self, game: Game, shares: Sequence[Job]) -> None:
-        self._game, self._shares = game, shares
-        self._selfplay, self._runtimes = list[SelfPlay](), list[Runtime]()
-        for job in shares:
-            endless = job.selfplay.model_copy(update={"games": ENDLESS, "random_plies": SPREAD})
-            self._selfplay.append(SelfPlay(game, endless, job.search, replies=job.network.reply))
-            self._runtimes.append(create(game, job.network, job.runtime))
+    def __init__(self, shares: Sequence[Job], engine: str) -> None:
+        self._seats = [next(NUMBERS) for _ in shares]
+        self._pools = [_pool_of_one(engine) for _ in shares]
+        for ready in [p.submit(_sit, seat, job) for p, seat, job in zip(self._pools, self._seats, shares, strict=True)]:
+            ready.result()
 
     def play(self, seconds: float, *, twice: bool = False) -> Speed:
         """Go on with the games for about so long, at least a step. `twice`: every batch is evaluated two times, uncached."""
-        with ThreadPoolExecutor(len(self._shares)) as pool:
-            end = time.perf_counter() + seconds
-            workers = list(pool.map(lambda number: self._work(number, end, twice), range(len(self._shares))))
+        end = time.perf_counter() + seconds  # the same clock in all processes of a machine
+        answers = [p.submit(_play, seat, end, twice) for p, seat in zip(self._pools, self._seats, strict=True)]
+        workers = [answer.result() for answer in answers]
         positions = sum(done / (spent - again) for done, spent, again, _ in workers)
         ratio = sum(again for _, _, again, _ in workers) / sum(spent - again for _, spent, again, _ in workers)
         return Speed(positions, ratio, sum(hits for *_, hits in workers) / sum(done for done, *_ in workers))
 
-    def _work(self, number: int, end: float, twice: bool) -> tuple[int, float, float, int]:
-        """A worker's positions, seconds, seconds of them in second calls, and positions that its cache answered."""
-        game, job, runtime = self._game, self._shares[number], self._runtimes[number]
+    def close(self) -> None:
+        for seat, pool in zip(self._seats, self._pools, strict=True):
+            pool.submit(SEATS.pop, seat, None)
+            pool.shutdown()
+
+
+class Seat:
+    """A worker's games and network."""
+
+    def __init__(self, job: Job, seed: int) -> None:
+        self._game, self._job, self._seed = seen_by(job.network.planes, envs.make(job.game)), job, seed
+        spread = job.selfplay.model_copy(update={"games": ENDLESS, "random_plies": SPREAD})
+        self._selfplay = SelfPlay(self._game, spread, job.search, replies=job.network.reply)
+        self._runtime = create(self._game, job.network, job.runtime)
+
+    def play(self, end: float, twice: bool) -> tuple[int, float, float, int]:
+        """Positions, seconds, seconds of them in second calls, and positions that the cache answered."""
+        game, job, runtime = self._game, self._job, self._runtime
         set_threads(job.runtime)
         cache = EvaluationCache(game, runtime, job.cache) if job.cache else None
         evaluate = cache or network_evaluator(game, runtime)
@@ -172,8 +189,27 @@ class SelfPlayOnTime:
 
         begin = time.perf_counter()
         with contextlib.suppress(Over):
-            self._selfplay[number].play(counted, np.random.default_rng(number))
+            self._selfplay.play(counted, np.random.default_rng(self._seed))
+        self._selfplay.settings = job.selfplay.model_copy(update={"games": ENDLESS})  # only the first games are spread
         return positions, time.perf_counter() - begin, again, cache.hits if cache else 0
+
+
+SEATS = dict[int, Seat]()  # of this process
+NUMBERS = itertools.count()
+
+
+def _pool_of_one(engine: str) -> Executor:
+    if engine == "processes":
+        return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("forkserver"))
+    return ThreadPoolExecutor(1)
+
+
+def _sit(number: int, job: Job) -> None:
+    SEATS[number] = Seat(job, number)
+
+
+def _play(number: int, end: float, twice: bool) -> tuple[int, float, float, int]:
+    return SEATS[number].play(end, twice)
 
 
 def side_by_side(game: Game, runtimes: Sequence[Runtime], shares: Sequence[Job], seconds: float) -> float:

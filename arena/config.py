@@ -114,6 +114,7 @@ def smoke(config: Config) -> Config:
             }
             | {"attention_heads": math.gcd(channels, network.attention_heads)},
             "runtime": {"engine": "torch", "precision": "fp32"},
+            "workers": {"engine": "threads"} if config.workers.engine == "auto" else {},
             "selfplay": {"games": 4, "slots": 8, "simulations": 4, "fast_simulations": 2},
             "replay": {"minimum": 64},
             "league": {"gate_openings": 2},

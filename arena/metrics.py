@@ -24,7 +24,7 @@ METRICS = (
     Metric("samples", "samples", "Training samples made since the start of the run (fully searched plies)."),
     Metric("compute", "evaluations", "Network evaluations in self-play so far, and 3 for each sample learned from."),
     Metric("seconds", "s", "Working time since the start of the run, over all resumptions."),
-    Metric("memory", "MiB", "Memory that the run's process holds, replay window included; Linux alone tells."),
+    Metric("memory", "MiB", "Memory that the run and its workers hold, replay window included; Linux alone tells."),
     Metric("loss/total", "nats", "Weighted sum of the losses, mean of the iteration's steps."),
     Metric("loss/policy", "nats", "Cross-entropy of the network's policy with the search's: at least its entropy."),
     Metric("loss/value", "nats", "Cross-entropy of the expected score (1 + value) / 2; 0.693 knows nothing."),

@@ -11,6 +11,7 @@ anything that could be lost with it, and whoever takes its share over plays the 
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import threading
 import time
@@ -45,9 +46,10 @@ State = dict[str, NDArray[np.generic]]
 class WorkerSettings(Section):
     """How self-play is spread. The games depend on `count`, never on `engine`."""
 
-    engine: Literal["threads", "processes", "ray"] = Field(
-        "threads",
-        description="where workers run: here, in processes of this machine, or on many machines (an optional extra)",
+    engine: Literal["auto", "threads", "processes", "ray"] = Field(
+        "auto",
+        description="where workers run: threads of the run, processes of this machine, or many machines (an optional extra); "
+        "auto: processes for several on the CPU, else threads",
     )
     count: int = Field(0, ge=0, description="workers that share slots and games; 0: one per core, two on a GPU")
     address: str = Field(
@@ -270,7 +272,7 @@ def employ(whole: Job, settings: WorkerSettings, note: Callable[[str], None] = l
     ValueError where the settings ask for what is not there.
     """
     parts = jobs(whole, settings.count)
-    match settings.engine:
+    match resolve_engine(settings, whole.runtime):
         case "threads":
             return Threads(parts)
         case "processes":
@@ -282,6 +284,18 @@ def employ(whole: Job, settings: WorkerSettings, note: Callable[[str], None] = l
 
             connect(settings)
             return Ray(parts, note)
+
+
+def resolve_engine(settings: WorkerSettings, runtime: RuntimeSettings) -> Literal["threads", "processes", "ray"]:
+    """Where the workers of resolved `settings` run.
+
+    On the CPU in processes, if there are several: threads that all come back to Python for every batch wait for its lock, a
+    tenth to a fifth of the time with two of them (RESULTS.md). On a GPU in threads, which share it without copies.
+    """
+    if settings.engine != "auto":
+        return settings.engine
+    possible = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows
+    return "processes" if settings.count > 1 and runtime.device == "cpu" and possible else "threads"
 
 
 def resolve_count(settings: WorkerSettings, runtime: RuntimeSettings, slots: int) -> WorkerSettings:

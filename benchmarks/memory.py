@@ -63,11 +63,11 @@ def selfplay(settings: Config, minutes: float) -> Iterator[int]:
     """Play iterations, each with weights of its own, until the time is over; how many there were so far."""
     game = seen_by(settings.network.planes, envs.make(settings.game))
     slots = settings.selfplay.slots
-    threads = WorkerSettings(cache=settings.workers.cache)
+    spread = WorkerSettings(cache=settings.workers.cache)
     runtime = resolve(game, settings.network, settings.runtime, slots)
     workers = employ(
-        Job(settings.game, settings.network, runtime, settings.search, settings.selfplay, threads.cache),
-        resolve_count(threads, runtime, slots),
+        Job(settings.game, settings.network, runtime, settings.search, settings.selfplay, spread.cache),
+        resolve_count(spread, runtime, slots),
     )
     end = time.perf_counter() + 60 * minutes
     count = 0
@@ -98,7 +98,7 @@ def fresh_weights(settings: Config, seed: int) -> dict[str, Tensor]:
 
 
 def held() -> float:
-    """MiB of this process in memory."""
+    """MiB of this process and its workers in memory."""
     memory = resident()
     if memory is None:
         raise typer.BadParameter("memory is read as Linux tells it: this system does not")

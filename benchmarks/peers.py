@@ -42,7 +42,7 @@ from agents.runtime import RuntimeSettings, TorchRuntime
 from arena.bench import SelfPlayOnTime
 from arena.config import Config
 from arena.settings import find_config, load
-from arena.workers import Job, jobs, resolve_count
+from arena.workers import Job, jobs, resolve_count, resolve_engine
 from envs import Game, States
 
 OPENSPIEL = {"go:size=9,komi=7": "go(board_size=9)", "connect_four": "connect_four", "tictactoe": "tic_tac_toe"}
@@ -52,11 +52,13 @@ TURNS = 3  # of which the best counts: machines are shared
 
 def pipeline(config: Config, runtime: RuntimeSettings, seconds: float) -> float:
     """Simulations/s of our self-play, those counted that ask the network: a few more end in finished games."""
-    count = resolve_count(config.workers, runtime, config.selfplay.slots).count
+    workers = resolve_count(config.workers, runtime, config.selfplay.slots)
     whole = Job(config.game, config.network, runtime, config.search, config.selfplay, 0)
-    selfplay = SelfPlayOnTime(envs.make(config.game), jobs(whole, count))
+    selfplay = SelfPlayOnTime(jobs(whole, workers.count), resolve_engine(workers, runtime))
     selfplay.play(0.5)  # compiles
-    return max(selfplay.play(seconds / TURNS).positions for _ in range(TURNS))
+    fastest = max(selfplay.play(seconds / TURNS).positions for _ in range(TURNS))
+    selfplay.close()
+    return fastest
 
 
 class OneLeaf:

@@ -25,15 +25,17 @@ def test_games_may_open_with_more_random_plies_than_they_can_have() -> None:
     assert len(samples) > 0
 
 
-def test_self_play_on_time_can_be_asked_again_with_and_without_cache_and_second_calls() -> None:
+@pytest.mark.parametrize("engine", ["threads", "processes"])
+def test_self_play_on_time_can_be_asked_again_with_and_without_cache_and_second_calls(engine: str) -> None:
     network = NetworkSettings(blocks=1, channels=4)
     runtime = RuntimeSettings(engine="torch", device="cpu", precision="fp32", threads=2)
     for cache in (0, 64):
         whole = Job(GAME.name, network, runtime, SEARCH, SelfPlaySettings(slots=8, simulations=4), cache)
-        selfplay = SelfPlayOnTime(GAME, jobs(whole, 2))
+        selfplay = SelfPlayOnTime(jobs(whole, 2), engine)
         first, second = selfplay.play(0.0), selfplay.play(0.0, twice=cache == 0)
         assert first.positions > 0
         assert (second.ratio > 0) == (cache == 0)
+        selfplay.close()
 
 
 def test_masked_softmax_is_torchs_over_the_legal_actions() -> None:

@@ -36,6 +36,7 @@ from arena.workers import (
     jobs,
     join_states,
     resolve_count,
+    resolve_engine,
     split_state,
 )
 
@@ -288,6 +289,21 @@ def test_shares_make_up_the_whole() -> None:
     assert {p.runtime.threads for p in parts} == {1}
     assert resolve_count(WorkerSettings(count=20), RUNTIME, slots=9).count == 9
     assert resolve_count(WorkerSettings(), RUNTIME, slots=9).count == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "device", "expected"),
+    [
+        ({"count": 2}, "cpu", "processes"),
+        ({"count": 1}, "cpu", "threads"),
+        ({"count": 2}, "cuda", "threads"),
+        ({"count": 2, "engine": "threads"}, "cpu", "threads"),
+        ({"count": 1, "engine": "processes"}, "cpu", "processes"),
+    ],
+)
+def test_several_workers_on_the_cpu_are_processes(settings: dict[str, object], device: str, expected: str) -> None:
+    runtime = RUNTIME.model_copy(update={"device": device})
+    assert resolve_engine(WorkerSettings.model_validate(settings), runtime) == expected
 
 
 def test_states_of_other_slots_are_refused() -> None:
