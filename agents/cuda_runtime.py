@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.evaluators import Evaluation, masked_softmax
+from agents.evaluators import Answer, Evaluation, masked_softmax
 from agents.network import NetworkSettings, PolicyValueNetwork
 from agents.planes import seen_by
 from agents.runtime import prepared
@@ -92,7 +92,10 @@ class CUDARuntime:
                 tensor.copy_(new[name])  # in place: graphs know where weights are, not what they are
 
     def evaluate(self, planes: NDArray[np.uint8], legal: NDArray[np.bool_]) -> Evaluation:
-        return self.fetch(self.launch(planes), legal)
+        return self.ask(planes, legal)()
+
+    def ask(self, planes: NDArray[np.uint8], legal: NDArray[np.bool_]) -> Answer:
+        return partial(self.fetch, self.launch(planes), legal)
 
     def launch(self, planes: NDArray[np.uint8]) -> list[Launched]:
         """Start on observations [B, C, H, W], which may change from now on. Any number of batches may be under way."""

@@ -3,11 +3,13 @@
     evaluate(states [B]) -> Evaluation(priors [B, A] f4, values [B] f4)
 
 Priors are zero where illegal and sum to one; values are for the side to move, in [-1, 1]. Never called on finished games.
+One that computes while its caller goes on (`Asynchronous`) can be asked first and heard later.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -24,7 +26,19 @@ class Evaluation(NamedTuple):
 
 
 Evaluator = Callable[[States], Evaluation]
+Answer = Callable[[], Evaluation]  # waits until it is there; to be called once
 Playout = Callable[[States, NDArray[np.uint64]], NDArray[np.float32]]  # (states, seeds) -> results, as `Game.rollout`
+
+
+class Asynchronous(ABC):
+    """An evaluator that computes while its caller goes on."""
+
+    @abstractmethod
+    def __call__(self, states: States) -> Evaluation: ...
+
+    @abstractmethod
+    def ask(self, states: States) -> Answer:
+        """Begin with `states` and return at once; several may be asked about before the first answer is heard."""
 
 
 def checked(answer: Evaluation) -> Evaluation:

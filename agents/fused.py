@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from agents.evaluators import spread
 from agents.selection import Rule
-from agents.tree import NOWHERE, Tree, find_leaf, grow
+from agents.tree import NOWHERE, Tree, find_leaf, grow, last_number
 from envs import States
 from envs.compiled import StateKernels, has_status, status_result
 from envs.jit import kernel, specialised
@@ -46,7 +46,7 @@ def _search(tree, rule, states, streams, slots, most, board):
     tried, terms = np.empty(actions, np.int32), np.empty(actions, np.float64)
     for b in slots:
         for _ in range(most):
-            node, action = find_leaf(tree, rule, b, 0, tried, terms)
+            node, action = find_leaf(tree, rule, b, tried, terms)
             if node == NOWHERE:
                 break
             number = tree.size[b]
@@ -73,11 +73,11 @@ def _gather(tree, rule, states, per_game, games, nodes, actions, legal, terminal
     count = asked = 0
     tried, terms = np.empty(tree.edge.shape[2], np.int32), np.empty(tree.edge.shape[2], np.float64)
     for b in range(len(tree.size)):
-        for under_way in range(per_game):
-            node, action = find_leaf(tree, rule, b, under_way, tried, terms)
+        for _ in range(per_game):
+            node, action = find_leaf(tree, rule, b, tried, terms)
             if node == NOWHERE:
                 break
-            number = tree.size[b] + under_way
+            number = last_number(tree, b)
             g = states[b, number]
             if node >= 0:
                 states[b, number] = states[b, node]

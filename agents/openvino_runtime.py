@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 import envs
-from agents.evaluators import Evaluation, masked_softmax
+from agents.evaluators import Answer, Evaluation, masked_softmax
 from agents.network import NetworkSettings, PolicyValueNetwork, for_play
 from agents.planes import seen_by
 from agents.quantisation import quantise, random_positions
@@ -56,7 +56,8 @@ class Served(nn.Module):
 class OpenVINORuntime:
     """A batch is cut into one piece a stream, a stream is one thread: no thread ever waits for another inside a layer.
 
-    A batch too small to be worth cutting, or with one stream, runs whole in the caller's thread.
+    A batch too small to be worth cutting, or with one stream, runs whole in the caller's thread. One that is asked about ahead
+    of time is cut for half of the streams, since another is under way beside it.
     """
 
     def __init__(self, game: Game, network: NetworkSettings, *, precision: str = "fp32", threads: int = 0) -> None:
@@ -86,31 +87,49 @@ class OpenVINORuntime:
         model.validate_nodes_and_infer_types()
         if self._examples is not None:
             quantise(self._core, model, self._examples if examples is None else examples)
-        compiled = self._core.compile_model(model, "CPU", self._hints)
-        self._requests = [compiled.create_infer_request() for _ in range(self._streams)]
+        self._compiled = self._core.compile_model(model, "CPU", self._hints)
+        self._idle: list[openvino.InferRequest] = []
 
     def evaluate(self, planes: NDArray[np.uint8], legal: NDArray[np.bool_]) -> Evaluation:
-        count = min(self._streams, max(1, len(planes) // SMALLEST_PIECE))
-        requests, pieces = self._requests[:count], np.array_split(planes, count)
-        filled = [_fill(piece) for piece in pieces]  # inputs are shared, so they must live until the end
-        if count == 1:
-            requests[0].infer({0: filled[0]}, share_inputs=True, share_outputs=True)  # here: no thread has to wake up
-        else:
-            for request, piece in zip(requests, filled, strict=True):
-                request.start_async({0: piece}, share_inputs=True)
+        return self._begin(planes, legal, here=True)()
+
+    def ask(self, planes: NDArray[np.uint8], legal: NDArray[np.bool_]) -> Answer:
+        return self._begin(planes, legal, here=False)
+
+    def _begin(self, planes: NDArray[np.uint8], legal: NDArray[np.bool_], *, here: bool) -> Answer:
+        """`here`: the caller waits, so that a batch in one piece is computed in its thread and none has to wake up."""
+        streams = self._streams if here else max(1, self._streams // 2)
+        count = min(streams, max(1, len(planes) // SMALLEST_PIECE))
+        pieces = np.array_split(planes, count) if count > 1 else [planes]
+        idle = self._idle  # a later `load` has others
+        requests = [self._request(piece) for piece in pieces]
+        for request in requests:
+            if here and count == 1:
+                request.infer(share_outputs=True)
+            else:
+                request.start_async()
+
+        def answer() -> Evaluation:
             for request in requests:
                 request.wait()
-        policy, values = (
-            np.concatenate([r.get_output_tensor(i).data[: len(p)] for r, p in zip(requests, pieces, strict=True)])
-            for i in range(2)
-        )
-        return Evaluation(masked_softmax(policy, legal), values)
+            policy, values = (
+                np.concatenate([r.get_output_tensor(i).data[: len(p)] for r, p in zip(requests, pieces, strict=True)])
+                for i in range(2)
+            )
+            idle.extend(requests)
+            return Evaluation(masked_softmax(policy, legal), values)
 
+        return answer
 
-def _fill(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """`planes` with empty positions behind them, up to a whole number of steps."""
-    missing = -len(planes) % STEP if len(planes) > STEP else 0
-    return np.concatenate([planes, np.zeros((missing, *planes.shape[1:]), np.uint8)]) if missing else planes
+    def _request(self, planes: NDArray[np.uint8]) -> openvino.InferRequest:
+        """A request that nobody else uses, with a copy of `planes` in its own memory: it may be forgotten while it runs."""
+        request = self._idle.pop() if self._idle else self._compiled.create_infer_request()
+        missing = -len(planes) % STEP if len(planes) > STEP else 0
+        tensor = request.get_input_tensor()
+        tensor.shape = (len(planes) + missing, *planes.shape[1:])
+        tensor.data[: len(planes)] = planes
+        tensor.data[len(planes) :] = 0  # empty positions
+        return request
 
 
 def has_bf16() -> bool:

@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluators import Evaluator, Rollouts, rollouts
+from agents.evaluators import Asynchronous, Evaluator, Rollouts, rollouts
 from agents.search import Search, SearchSettings
 from envs import Game, States
 from envs.compiled import CompiledGame
@@ -91,11 +91,18 @@ CHAMPIONS = Path(__file__).parent / "data"  # one agent file a game; RESULTS.md 
 ROLLOUT_SEARCH = SearchSettings(rule="puct", c_init=3.0, fpu=0.0)
 
 
+class Pace(NamedTuple):
+    """Leaves of a game that are under way at once."""
+
+    leaves: int  # found together, under virtual loss
+    batches: int  # of so many
+
+
 class SearchPlayer:
     """Searches every position `simulations` deep and plays the search's choice.
 
     A batch of positions is searched side by side, one leaf each, from nothing: in a match the last game left is searched as
-    all others were. `search` is for one game that goes on: `leaves` at a time under virtual loss, keeping the part of its tree
+    all others were. `search` is for one game that goes on: several leaves at a time (`pace`), keeping the part of its tree
     that the game has reached. Where `resign` is set it gives up games whose move is worth less than -`resign`.
     """
 
@@ -151,6 +158,16 @@ class SearchPlayer:
                 return search
         return search
 
+    def pace(self, simulations: int) -> Pace:
+        """What a search of one game has under way: a sixteenth of its `simulations` at most, for virtual losses are guesses.
+
+        One batch; two of up to twice as many leaves where the evaluator computes meanwhile.
+        """
+        most = max(1, simulations // 16)
+        if most < 2 * self.leaves or not isinstance(self.evaluate, Asynchronous):
+            return Pace(min(self.leaves, most), 1)
+        return Pace(min(2 * self.leaves, most // 2), 2)
+
     def steps(self, state: np.void, rng: np.random.Generator) -> Iterator[Search]:
         """The search of one position, in slot 0, as it is after every step; at least once."""
         if (known := self.ahead.pop(state.tobytes(), None)) is not None:
@@ -168,8 +185,8 @@ class SearchPlayer:
         yield from self._steps(search, rng)
 
     def _steps(self, search: Search, rng: np.random.Generator) -> Iterator[Search]:
-        per_game = min(self.leaves, max(1, self.simulations // 16))
-        while search.proceed(self.evaluate, rng, per_game=per_game):
+        leaves, batches = self.pace(self.simulations)
+        while search.proceed(self.evaluate, rng, per_game=leaves, batches=batches):
             yield search
         yield search
 
@@ -362,7 +379,7 @@ def _trained(game: Game, spec: str) -> Player:
     from agents.alphago import player as alphago
     from agents.files import find_agent, load_agent
     from agents.planes import seen_by
-    from agents.runtime import create, for_players, network_evaluator
+    from agents.runtime import NetworkEvaluator, create, for_players
 
     path, given = trained_spec(spec)
     if not path.exists():
@@ -379,7 +396,7 @@ def _trained(game: Game, spec: str) -> Player:
     game = seen_by(agent.network.planes, game)
     runtime = create(game, agent.network, for_players())
     runtime.load(agent.weights)
-    evaluate = network_evaluator(game, runtime)
+    evaluate = NetworkEvaluator(game, runtime)
     simulations = agent.simulations if given is None else given
     if simulations == 0:
         return policy_player(evaluate)

@@ -21,7 +21,8 @@ def ponder(player: SearchPlayer, state: np.void, rng: np.random.Generator, stop:
     search = player.search(state, rng, stop=stop)
     if player.settings.rule == "puct":
         search.advance(0, state, search.capacity)
-        while not stop() and search.proceed(player.evaluate, rng, per_game=player.leaves):
+        leaves, batches = player.pace(search.capacity)
+        while not stop() and search.proceed(player.evaluate, rng, per_game=leaves, batches=batches):
             pass
         return
     player.ahead.clear()

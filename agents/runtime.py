@@ -1,7 +1,7 @@
 """The one seam between the agents and whatever runs their network.
 
 A `Runtime` maps binary planes to policies and values and takes new weights at any time. Torch on the CPU lives here, on CUDA
-in `cuda_runtime.py`, OpenVINO in `openvino_runtime.py`; others can stand beside them behind the same two methods.
+in `cuda_runtime.py`, OpenVINO in `openvino_runtime.py`; others can stand beside them behind the same three methods.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor
 
 from agents.choices import recall, remember
-from agents.evaluators import Evaluation, Evaluator, masked_softmax
+from agents.evaluators import Answer, Asynchronous, Evaluation, masked_softmax
 from agents.network import NetworkSettings, PolicyValueNetwork, for_play
 from agents.planes import seen_by
 from agents.section import Section
@@ -58,6 +58,10 @@ class Runtime(Protocol):
         """Masked policies [B, A] and values [B] of observations [B, C, H, W]."""
         ...
 
+    def ask(self, planes: NDArray[np.uint8], legal: NDArray[np.bool_]) -> Answer:
+        """The same to be fetched later: computed meanwhile, where the runtime can. An answer may also be forgotten."""
+        ...
+
 
 class TorchRuntime:
     """The network in torch on the CPU: batch normalisation folded, channels last, in one precision. Heads end in float32."""
@@ -77,6 +81,10 @@ class TorchRuntime:
         values = torch.tanh(output.value / 2).numpy()
         return Evaluation(masked_softmax(output.policy.numpy(), legal), values)
 
+    def ask(self, planes: NDArray[np.uint8], legal: NDArray[np.bool_]) -> Answer:
+        answer = self.evaluate(planes, legal)
+        return lambda: answer
+
 
 def prepared(
     game: Game, settings: NetworkSettings, weights: Mapping[str, Tensor], dtype: torch.dtype
@@ -91,13 +99,17 @@ def prepared(
     return network
 
 
-def network_evaluator(game: Game, runtime: Runtime) -> Evaluator:
+class NetworkEvaluator(Asynchronous):
     """The evaluator that asks the network behind `runtime`; `game` as that network sees it (`agents.planes`)."""
 
-    def evaluate(states: States) -> Evaluation:
-        return runtime.evaluate(game.observe(states), game.legal(states))
+    def __init__(self, game: Game, runtime: Runtime) -> None:
+        self._game, self._runtime = game, runtime
 
-    return evaluate
+    def __call__(self, states: States) -> Evaluation:
+        return self._runtime.evaluate(self._game.observe(states), self._game.legal(states))
+
+    def ask(self, states: States) -> Answer:
+        return self._runtime.ask(self._game.observe(states), self._game.legal(states))
 
 
 def resolve(

@@ -4,12 +4,17 @@
 single game), steps the rules, asks the evaluator about all leaves at once and backs their values up. Slots finish on their
 own and can be given a new position at any time, so a self-play batch stays full.
 
+An evaluator that computes while its caller goes on has several such batches under way, so that the tree grows by one during
+the next. Each is found, asked about and taken in at its turn: the trees follow from the answers, never from their time.
+
 Noise goes into the root before the search, temperature comes after it: neither is the tree's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
@@ -17,7 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from agents import tree as kernels
-from agents.evaluators import Evaluation, Evaluator, Rollouts, checked
+from agents.evaluators import Answer, Asynchronous, Evaluation, Evaluator, Rollouts, checked
 from agents.fused import draw_seeds, fused_gather, fused_search
 from agents.nodes import ILLEGAL, OUT_OF_BOUNDS
 from agents.roots import halve, prepare_gumbel, root_summary, write_down
@@ -112,6 +117,15 @@ class Leaves(NamedTuple):
         return Leaves._make([*(column[:count] for column in self[:-1]), self.waiting[:waiting]])
 
 
+class Asked(NamedTuple):
+    """A batch of leaves under way."""
+
+    leaves: Leaves
+    room: Leaves  # whose first rows they are
+    answer: Answer  # the evaluator's, of those that wait for it
+    rng: np.random.Generator  # draws the noise of the roots among them
+
+
 def considered_visits(considered: int, simulations: int) -> NDArray[np.int32]:
     """[simulations] visits an action must have to be considered, sequential halving over `considered` actions.
 
@@ -159,8 +173,9 @@ class Search:
         self._records = untyped(self.states.reshape(-1))  # [B * N]
         self._noisy = np.zeros(slots, np.bool_)
         self._kept = np.zeros(capacity, np.int32)
-        self._room: Leaves | None = None
         self._workspace: tuple[object, ...] = self._rules.workspace() if self._rules else ()
+        self._asked: deque[Asked] = deque()  # the oldest batch first
+        self._spare: list[Leaves] = []  # room that none of them takes
         self._streams: NDArray[np.uint64] | None = None  # [B] counters, of each slot's playouts
 
     @property
@@ -180,6 +195,7 @@ class Search:
 
         `noisy` slots get Dirichlet noise (PUCT) or Gumbel noise at the root. `states` must not be finished games.
         """
+        self._settle()
         kernels.clear(self.tree, slots)
         self._records[np.multiply(slots, self.capacity)] = untyped(states)
         self.tree.budget[slots] = simulations
@@ -191,6 +207,7 @@ class Search:
 
         Returns the simulations inherited; they count towards `simulations`. Gumbel's plan starts from none, so it keeps no tree.
         """
+        self._settle()
         node = self._find(slot, state) if self.settings.rule == "puct" else -1
         if node < 0:
             self.begin(np.array([slot]), np.array([state]), simulations)
@@ -214,36 +231,66 @@ class Search:
             level = [int(node) for node in children[children >= 0]]
         return -1
 
-    def step(self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1) -> int:
-        """One simulation in every unfinished slot (up to `per_game`, under virtual loss). Returns the leaves found.
+    def step(self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1, batches: int = 1) -> int:
+        """One simulation in every unfinished slot (up to `per_game`, under virtual loss). Returns the leaves that became nodes.
 
-        0 means that every slot is finished or idle. `rng` draws the root noise.
+        0 means that every slot is finished or idle. `rng` draws the root noise. With several `batches` under way this takes
+        in the oldest; the others stay where they are until the next step, `begin` or `advance`, and no result has them yet.
         """
-        leaves = self._gather(per_game) if self._rules else self._walk(per_game)
-        if len(leaves.games) == 0:
-            return 0
-        answer = self._evaluated(evaluate, leaves) if len(leaves.waiting) else NOTHING
-        games, nodes, actions, legal, terminal, results, _ = leaves
-        kernels.expand(self.tree, games, nodes, actions, legal, terminal, results, answer.priors, answer.values)
-        roots = np.flatnonzero(nodes < 0)
-        if len(roots):
-            self._prepare_roots(games[roots], legal[roots], rng)
-        return len(games)
+        with self._recalling():
+            while len(self._asked) < batches and self._ask(evaluate, rng, per_game, ahead=batches > 1):
+                pass
+            return self._take_in() if self._asked else 0
 
-    def _gather(self, per_game: int) -> Leaves:
+    def _ask(self, evaluate: Evaluator, rng: np.random.Generator, per_game: int, *, ahead: bool) -> bool:
+        """Ask about the next leaves, `ahead` of the time when they are taken in; False where there are none."""
+        room = self._spare.pop() if self._spare else None
+        if room is None or len(room.games) < len(self.states) * per_game:
+            room = Leaves.empty(len(self.states) * per_game, self.game)
+        leaves = self._gather(per_game, room) if self._rules else self._walk(per_game, room)
+        if len(leaves.games) == 0:
+            self._spare.append(room)
+            return False
+        self._asked.append(Asked(leaves, room, self._answer(evaluate, leaves, ahead=ahead), rng))
+        return True
+
+    def _take_in(self) -> int:
+        """Make nodes of the oldest batch of leaves; returns how many. FloatingPointError where the answer is no number."""
+        leaves, room, answer, rng = self._asked.popleft()
+        kernels.expand(self.tree, *leaves[:-1], *checked(answer()))
+        roots = np.flatnonzero(leaves.nodes < 0)
+        if len(roots):
+            self._prepare_roots(leaves.games[roots], leaves.legal[roots], rng)
+        self._spare.append(room)
+        return len(leaves.games)
+
+    def _settle(self) -> None:
+        """Take in all that is under way."""
+        with self._recalling():
+            while self._asked:
+                self._take_in()
+
+    @contextlib.contextmanager
+    def _recalling(self) -> Iterator[None]:
+        """Whatever is raised inside, the trees are sound after it: nothing is under way any more."""
+        try:
+            yield
+        except BaseException:
+            self._asked.clear()
+            kernels.recall(self.tree, np.flatnonzero(self.tree.under_way))
+            raise
+
+    def _gather(self, per_game: int, room: Leaves) -> Leaves:
         """The next leaves, their states put where their nodes will be: one kernel, of a game whose rules are kernels."""
         assert self._rules is not None
-        if self._room is None or len(self._room.games) < len(self.states) * per_game:
-            self._room = Leaves.empty(len(self.states) * per_game, self.game)
         gather = fused_gather(self._rules.state_kernels)
-        return self._room.first(*gather(self.tree, self.rule, self.states, per_game, *self._room, self._workspace))
+        return room.first(*gather(self.tree, self.rule, self.states, per_game, *room, self._workspace))
 
-    def _walk(self, per_game: int) -> Leaves:
+    def _walk(self, per_game: int, room: Leaves) -> Leaves:
         """The same by the tree's kernel and the rules as any game offers them."""
-        room = np.empty((3, len(self.states) * per_game), np.int64)
-        count = kernels.select(self.tree, self.rule, per_game, *room)
-        games, nodes, actions = room[:, :count]
-        numbers = self.tree.size[games] + _rank_in_group(games)
+        numbers = np.empty(len(room.games), np.int64)
+        count = kernels.select(self.tree, self.rule, per_game, room.games, room.nodes, room.actions, numbers)
+        games, nodes, actions, numbers = room.games[:count], room.nodes[:count], room.actions[:count], numbers[:count]
         records = self._records.take(games * self.capacity + np.maximum(nodes, 0))
         inner = np.flatnonzero(nodes >= 0)
         records[inner] = untyped(self.game.step(records.take(inner).view(self.game.dtype), actions[inner]))
@@ -255,7 +302,13 @@ class Search:
         return Leaves(games, nodes, actions, legal, terminal, results, waiting)
 
     def proceed(
-        self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1, simulations: int = SLICE
+        self,
+        evaluate: Evaluator,
+        rng: np.random.Generator,
+        *,
+        per_game: int = 1,
+        batches: int = 1,
+        simulations: int = SLICE,
     ) -> bool:
         """A step; or, of rollouts one at a time by rules in kernels, up to `simulations` steps in one call. The same trees.
 
@@ -263,9 +316,9 @@ class Search:
         """
         rules = self._rules
         if rules is None or not isinstance(evaluate, Rollouts) or not evaluate.plain(self.game):
-            return self.step(evaluate, rng, per_game=per_game) > 0
-        if per_game > 1 or self._noise_is_due():
-            return self.step(evaluate, rng, per_game=per_game) > 0
+            return self.step(evaluate, rng, per_game=per_game, batches=batches) > 0
+        if per_game > 1 or batches > 1 or self._asked or self._noise_is_due():
+            return self.step(evaluate, rng, per_game=per_game, batches=batches) > 0
         slots = np.flatnonzero((self.tree.budget > 0) & ~self.finished())
         streams = self._playout_streams(evaluate)
         fused_search(rules.state_kernels)(
@@ -278,9 +331,9 @@ class Search:
         roots = (self.tree.budget > 0) & (self.tree.size == 0)
         return bool((roots & (self._noisy | (self.settings.rule == "gumbel"))).any())
 
-    def run(self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1) -> None:
+    def run(self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1, batches: int = 1) -> None:
         """Proceed until every slot is finished."""
-        while self.proceed(evaluate, rng, per_game=per_game, simulations=LONG_SLICE):
+        while self.proceed(evaluate, rng, per_game=per_game, batches=batches, simulations=LONG_SLICE):
             pass
 
     def finished(self) -> NDArray[np.bool_]:
@@ -307,8 +360,9 @@ class Search:
         n, a = len(slots), self.game.num_actions
         policy, action_values = np.zeros((n, a), np.float32), np.zeros((n, a), np.float32)
         bounds, values, choice = np.zeros((n, a, 2), np.int8), np.zeros(n, np.float32), np.zeros(n, np.int64)
-        root_summary(self.tree, self.rule, slots, policy, action_values, bounds, values, choice)
         tree = self.tree
+        roots, places = (self._landed(slots), np.arange(n)) if self._asked else (tree, slots)
+        root_summary(roots, self.rule, places, policy, action_values, bounds, values, choice)
         return Results(
             policy=policy,
             visits=tree.edge["visits"][slots, 0],
@@ -320,6 +374,13 @@ class Search:
             network_values=tree.node["value"][slots, 0],
             priors=tree.edge["prior"][slots, 0],
         )
+
+    def _landed(self, slots: NDArray[np.integer]) -> kernels.Tree:
+        """The roots of `slots` alone, as if nothing was under way there: virtual losses say nothing of a move."""
+        tree = self.tree._replace(node=self.tree.node[:, :1], edge=self.tree.edge[:, :1])
+        roots = kernels.Tree._make(column.take(slots, axis=0) for column in tree)
+        roots.node["flying"] = roots.edge["flying"] = 0
+        return roots
 
     def turn(self, games: GamesUnderWay, choose: Choose | None, *, resign: float) -> Moved:
         """Write down what the finished searches found, and move: the best action, or the one that `choose` gives.
@@ -357,14 +418,20 @@ class Search:
             action = int(self.tree.edge["visits"][slot, node].argmax())
         return line
 
-    def _evaluated(self, evaluate: Evaluator, leaves: Leaves) -> Evaluation:
-        """What the evaluator says of the leaves that wait for it. FloatingPointError where that is no number."""
-        if not isinstance(evaluate, Rollouts):
-            return checked(evaluate(leaves.waiting))
-        slots = np.repeat(leaves.games[~leaves.terminal], evaluate.per_state)
-        seeds = np.empty(len(slots), np.uint64)
-        draw_seeds(self._playout_streams(evaluate), slots, seeds)
-        return checked(evaluate.seeded(leaves.waiting, seeds))
+    def _answer(self, evaluate: Evaluator, leaves: Leaves, *, ahead: bool) -> Answer:
+        """What the evaluator says of the leaves that wait for it. Unless it is asked `ahead`, and can be, it is there."""
+        if len(leaves.waiting) == 0:
+            return lambda: NOTHING
+        if ahead and isinstance(evaluate, Asynchronous):
+            return evaluate.ask(leaves.waiting)
+        if isinstance(evaluate, Rollouts):
+            slots = np.repeat(leaves.games[~leaves.terminal], evaluate.per_state)
+            seeds = np.empty(len(slots), np.uint64)
+            draw_seeds(self._playout_streams(evaluate), slots, seeds)
+            answer = evaluate.seeded(leaves.waiting, seeds)
+        else:
+            answer = evaluate(leaves.waiting)
+        return lambda: answer
 
     def seed_playouts(self, rng: np.random.Generator) -> None:
         """Draw the streams of playout seeds from `rng` instead of the evaluator: what is found follows from it alone."""
@@ -393,12 +460,6 @@ class Search:
 def untyped(states: States) -> NDArray[np.void]:
     """The same memory as records without fields, which numpy moves ten times as fast; `view(game.dtype)` gives them back."""
     return states.view(np.dtype((np.void, states.dtype.itemsize)))
-
-
-def _rank_in_group(games: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For sorted `games`: the how-manieth leaf of its game each one is, so that `expand` and `states` number nodes alike."""
-    first = np.searchsorted(games, games, side="left")
-    return np.arange(len(games)) - first
 
 
 def _same(a: np.void, b: np.void) -> bool:

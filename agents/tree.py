@@ -28,6 +28,7 @@ class Tree(NamedTuple):
     size: NDArray[np.int32]  # [B] nodes in use; 0: the root awaits its evaluation
     budget: NDArray[np.int32]  # [B] simulations wanted at the root; 0: the slot is idle
     done: NDArray[np.int32]  # [B] simulations finished at the root
+    under_way: NDArray[np.int32]  # [B] simulations whose leaves await their evaluation, the root itself included
     forced: NDArray[np.float64]  # [B] PUCT: k of the visits forced at the root, 0 for none
     gumbel: NDArray[np.float64]  # [B, A] Gumbel noise of the root plus log prior
     plan: NDArray[np.int32]  # [B, P] sequential halving: visits an action must have to be considered at simulation i
@@ -41,6 +42,7 @@ def new_tree(games: int, nodes: int, actions: int, plan: int) -> Tree:
         size=np.zeros(games, np.int32),
         budget=np.zeros(games, np.int32),
         done=np.zeros(games, np.int32),
+        under_way=np.zeros(games, np.int32),
         forced=np.zeros(games, np.float64),
         gumbel=np.zeros((games, actions), np.float64),
         plan=np.zeros((games, plan), np.int32),
@@ -147,26 +149,29 @@ def _descend(tree, b, simulation, rule, tried, terms):
 
 
 @inlined
-def _searching(tree, b, under_way):
+def _searching(tree, b):
     """True while the slot may start a simulation: budget and room left, root not solved."""
     return (
-        tree.done[b] + under_way < tree.budget[b]
-        and tree.size[b] + under_way < tree.node.shape[1]
+        tree.done[b] + tree.under_way[b] < tree.budget[b]
+        and tree.size[b] + tree.under_way[b] < tree.node.shape[1]
         and tree.node[b, 0]["lower"] < tree.node[b, 0]["upper"]
     )
 
 
 @inlined
-def find_leaf(tree, rule, b, under_way, tried, terms):
-    """(node, action) of an edge of game b that awaits a node, `under_way` others of which do already; (-1, -1) asks for the
-    root itself, node is NOWHERE where no simulation may start. `tried` [A] i4 and `terms` [A] f8 are overwritten.
+def find_leaf(tree, rule, b, tried, terms):
+    """(node, action) of an edge of game b that awaits a node from now on; (-1, -1) asks for the root itself, node is NOWHERE
+    where no simulation may start. `tried` [A] i4 and `terms` [A] f8 are overwritten.
 
     Simulations that end in a solved node need no evaluation: they are backed up here and the next one begins.
     """
     if tree.size[b] == 0:
-        return (-1, -1) if tree.budget[b] > 0 and under_way == 0 else (NOWHERE, NOWHERE)
-    while _searching(tree, b, under_way):
-        node, a = _descend(tree, b, tree.done[b] + under_way, rule, tried, terms)
+        if tree.budget[b] == 0 or tree.under_way[b] > 0:
+            return NOWHERE, NOWHERE
+        tree.under_way[b] = 1
+        return -1, -1
+    while _searching(tree, b):
+        node, a = _descend(tree, b, tree.done[b] + tree.under_way[b], rule, tried, terms)
         edge = tree.edge[b, node, a]
         if edge["child"] >= 0:
             _backup(tree, b, edge["child"], np.float64(tree.node[b, edge["child"]]["lower"]))
@@ -175,34 +180,42 @@ def find_leaf(tree, rule, b, under_way, tried, terms):
             break
         else:
             edge["child"] = PENDING
+            tree.under_way[b] += 1
             return node, a
     return NOWHERE, NOWHERE
 
 
+@inlined
+def last_number(tree, b):
+    """The number of the node that the leaf found last in game b becomes: leaves are made nodes of in the order they are found."""
+    return tree.size[b] + tree.under_way[b] - 1
+
+
 @kernel
-def select(tree, rule, per_game, games, nodes, actions):
-    """`find_leaf` up to `per_game` times a game; returns how many it found."""
+def select(tree, rule, per_game, games, nodes, actions, numbers):
+    """`find_leaf` up to `per_game` times a game; returns how many it found. `numbers` are those of the nodes to come."""
     count = 0
     tried, terms = np.empty(tree.edge.shape[2], np.int32), np.empty(tree.edge.shape[2], np.float64)
     for b in range(len(tree.size)):
-        for under_way in range(per_game):
-            node, a = find_leaf(tree, rule, b, under_way, tried, terms)
+        for _ in range(per_game):
+            node, a = find_leaf(tree, rule, b, tried, terms)
             if node == NOWHERE:
                 break
-            games[count], nodes[count], actions[count] = b, node, a
+            games[count], nodes[count], actions[count], numbers[count] = b, node, a, last_number(tree, b)
             count += 1
     return count
 
 
 @inlined
 def grow(tree, b, above, action, priors, value, legal, terminal):
-    """Make a node of the edge that `find_leaf` found, or of the root, and back its value up.
+    """Make a node of the edge that `find_leaf` found first of those without one, or of the root, and back its value up.
 
     priors [A] f4, value f8 for the side to move in the leaf, legal [A] bool; a terminal leaf's value is its exact result and
     solves it.
     """
     number = tree.size[b]
     tree.size[b] += 1
+    tree.under_way[b] -= 1
     node, edges = tree.node[b, number], tree.edge[b, number]
     node["total"] = node["value"] = value
     node["tried"] = 0.0
@@ -246,8 +259,8 @@ def expand(tree, games, nodes, actions, legal, terminal, results, priors, values
 
 @kernel
 def is_finished(tree, b):
-    """True where the root of game b is evaluated and no simulation will follow; not where the slot is idle."""
-    return tree.budget[b] > 0 and tree.size[b] > 0 and not _searching(tree, b, 0)
+    """True where the root of game b is evaluated, no simulation is under way and none will follow; not where the slot is idle."""
+    return tree.budget[b] > 0 and tree.size[b] > 0 and tree.under_way[b] == 0 and not _searching(tree, b)
 
 
 @kernel
@@ -263,6 +276,19 @@ def clear(tree, games):
     for b in games:
         tree.size[b] = 0
         tree.done[b] = 0
+        tree.under_way[b] = 0
+
+
+@kernel
+def recall(tree, games):
+    """Take back every simulation of `games` that is under way: no answer will come to it."""
+    for b in games:
+        for node in range(tree.size[b]):
+            for a in range(tree.edge.shape[2]):
+                if tree.edge[b, node, a]["child"] == PENDING:
+                    tree.edge[b, node, a]["child"] = UNEXPANDED
+                    _recall(tree, b, node, a)
+        tree.under_way[b] = 0
 
 
 @kernel

@@ -25,7 +25,7 @@ import envs
 from agents.cache import EvaluationCache
 from agents.evaluators import Evaluation, uniform
 from agents.planes import seen_by
-from agents.runtime import Runtime, RuntimeSettings, candidates, create, network_evaluator, set_threads
+from agents.runtime import NetworkEvaluator, Runtime, RuntimeSettings, candidates, create, set_threads
 from agents.search import Search
 from arena.config import Config
 from arena.learner import Learner
@@ -39,7 +39,7 @@ ENDLESS = 10**9  # games: time ends self-play here
 SPREAD = 30  # games open with up to so many random moves, so that they are not all at the same ply
 # A worker's batches, besides the config's own, at which the networks are measured.
 BATCHES = {"cpu": (8, 64, 256), "cuda": (8, 64, 256, 1024, 2048)}
-LEAVES = (1, 4, 8, 16, 32)  # of one game under way at once
+WAYS = ((1, 1), (4, 1), (8, 1), (16, 1), (32, 1), (8, 2), (16, 2))  # leaves of one game at once, and batches of so many
 DEEPEST = 20_000  # simulations of one game
 
 
@@ -59,7 +59,7 @@ class Measured(NamedTuple):
     cache_hits: float  # share of positions that the cache answered
     tree_simulations: float  # tree and rules alone on one core, the uniform evaluator in the network's place
     tree_simulations_all: float  # the same on as many cores as there are workers
-    play: dict[int, float]  # simulations of a single game, by leaves under way at once, all threads in its network
+    play: dict[str, float]  # simulations of a single game, by what is under way, all threads in its network
     training: float  # samples learned from
     tree_kilobytes: float  # a game
 
@@ -170,7 +170,7 @@ class Seat:
         game, job, runtime = self._game, self._job, self._runtime
         set_threads(job.runtime)
         cache = EvaluationCache(game, runtime, job.cache) if job.cache else None
-        evaluate = cache or network_evaluator(game, runtime)
+        evaluate = cache or NetworkEvaluator(game, runtime)
         positions, again = 0, 0.0
 
         def counted(states: States) -> Evaluation:
@@ -285,18 +285,20 @@ def _tree(game: Game, config: Config, slots: int, threads: int, seconds: float) 
     return threads * turns * slots * simulations / float(np.median(times)), total / slots / 1000
 
 
-def _one_game(game: Game, config: Config, runtime: RuntimeSettings, seconds: float) -> dict[int, float]:
-    """Simulations/s of a PUCT search from the start of the game, by leaves under way at once."""
-    evaluate = network_evaluator(game, create(game, config.network, runtime))
+def _one_game(game: Game, config: Config, runtime: RuntimeSettings, seconds: float) -> dict[str, float]:
+    """Simulations/s of a PUCT search from the start of the game, by the leaves under way."""
+    evaluate = NetworkEvaluator(game, create(game, config.network, runtime))
     search = Search(game, config.search.model_copy(update={"rule": "puct"}), slots=1, capacity=DEEPEST + 1)
     rng, speeds = np.random.default_rng(0), {}
-    for leaves in (LEAVES[-1], *LEAVES):  # the first one warms up
+    for leaves, batches in (WAYS[-1], *WAYS):  # the first one warms up
         search.begin(np.zeros(1, np.int64), game.reset(1), DEEPEST)
         start = time.perf_counter()
-        while time.perf_counter() - start < seconds / len(LEAVES) and search.step(evaluate, rng, per_game=leaves):
-            pass
-        speeds[leaves] = int(search.tree.done[0]) / (time.perf_counter() - start)
-    return dict(sorted(speeds.items()))
+        while time.perf_counter() - start < seconds / len(WAYS):
+            if not search.step(evaluate, rng, per_game=leaves, batches=batches):
+                break
+        name = f"{batches} batches of {leaves} leaves" if batches > 1 else f"{leaves} leaves at once"
+        speeds[name] = int(search.tree.done[0]) / (time.perf_counter() - start)
+    return speeds
 
 
 def _training(game: Game, config: Config, device: str, seconds: float) -> float:
@@ -347,8 +349,8 @@ def _print(config: Config, measured: Measured, console: Console) -> None:
     table.add_row(
         f"tree and rules alone, {measured.workers} cores: simulations", f"{measured.tree_simulations_all:,.0f}"
     )
-    for leaves, speed in measured.play.items():
-        table.add_row(f"one game, {leaves} leaves at once: simulations", f"{speed:,.0f}")
+    for under_way, speed in measured.play.items():
+        table.add_row(f"one game, {under_way}: simulations", f"{speed:,.0f}")
     table.add_section()
     table.add_row(f"training, {config.train.precision}: samples", f"{measured.training:,.0f}")
     table.add_row("tree a game", f"{measured.tree_kilobytes:,.0f} kB")

@@ -96,10 +96,11 @@ def deepening(
     search.step(player.evaluate, rng)  # the root
     if avoid is not None:
         search.forbid(0, avoid)
+    leaves, batches = player.pace(nodes)
     while True:
         until = time.monotonic() + interval
         while True:
-            if not search.proceed(player.evaluate, rng, per_game=player.leaves):
+            if not search.proceed(player.evaluate, rng, per_game=leaves, batches=batches):
                 time.sleep(0.01)
             if time.monotonic() > until or stop():
                 break

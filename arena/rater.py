@@ -12,7 +12,7 @@ from agents.evaluators import Evaluator
 from agents.files import load_agent
 from agents.planes import seen_by
 from agents.players import Player, SearchPlayer, make_player, policy_player
-from agents.runtime import RuntimeSettings, create, network_evaluator
+from agents.runtime import NetworkEvaluator, RuntimeSettings, create
 from agents.search import SearchSettings
 from arena import rating, yardstick
 from arena.config import RatingSettings
@@ -88,7 +88,7 @@ def earlier_agents(
         seen = seen_by(agent.network.planes, game)
         engine = create(seen, agent.network, runtime)
         engine.load(agent.weights)
-        players[name] = agent_player(game, network_evaluator(seen, engine), agent.search, settings.simulations)
+        players[name] = agent_player(game, NetworkEvaluator(seen, engine), agent.search, settings.simulations)
     return players
 
 

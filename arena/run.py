@@ -22,7 +22,7 @@ import envs
 from agents.files import AgentFile, save_agent, write_atomically
 from agents.planes import seen_by
 from agents.players import Player, SearchPlayer, make_player
-from agents.runtime import EXAMPLES, create, network_evaluator, set_threads
+from agents.runtime import EXAMPLES, NetworkEvaluator, create, set_threads
 from arena import checkpoint, gate, league, rater, rating
 from arena.config import Config
 from arena.footprint import Footprint, Meter
@@ -218,7 +218,7 @@ class Run:
             runtime = create(self.game, config.network, config.runtime)
             runtime.load(weights, self._examples(iteration))
             simulations = config.gate.simulations or config.selfplay.simulations
-            return SearchPlayer(self.game, network_evaluator(self.game, runtime), config.search, simulations)
+            return SearchPlayer(self.game, NetworkEvaluator(self.game, runtime), config.search, simulations)
 
         newest, best, count = player(weights), player(self.gate.best), config.gate.openings
         with self._phase("gate", 2 * count):
@@ -246,7 +246,7 @@ class Run:
             seed = int(rng.integers(2**31))
             opponents |= {spec: make_player(self.game, spec, seed=seed) for spec in names if spec not in past}
             self.runtime.load(self._playing(), self._examples(iteration))
-            evaluate = network_evaluator(self.game, self.runtime)
+            evaluate = NetworkEvaluator(self.game, self.runtime)
             met = league.play(
                 self.game,
                 evaluate,
@@ -293,7 +293,7 @@ class Run:
         save_agent(self.folder / "agents" / f"{name}.safetensors", agent)
         rng = self._rng(iteration, Purpose.RATE)
         self.runtime.load(weights, self._examples(iteration))
-        evaluate = network_evaluator(self.game, self.runtime)
+        evaluate = NetworkEvaluator(self.game, self.runtime)
         player = rater.agent_player(self.game, evaluate, config.search, settings.simulations)
         opponents = rater.anchors(self.game, settings, seed=int(rng.integers(2**31)))
         earlier = self.rated[-settings.earlier :] if settings.earlier else []

@@ -31,7 +31,7 @@ import envs
 from agents.cache import EvaluationCache
 from agents.network import NetworkSettings
 from agents.planes import seen_by
-from agents.runtime import RuntimeSettings, create, network_evaluator, resolve, set_threads
+from agents.runtime import NetworkEvaluator, RuntimeSettings, create, resolve, set_threads
 from agents.search import SearchSettings
 from agents.section import Section
 from arena.replay import Samples
@@ -123,7 +123,7 @@ class Worker:
         self._selfplay = SelfPlay(game, job.selfplay, job.search, replies=job.network.reply)
         self._runtime = create(game, job.network, job.runtime)
         self._cache = EvaluationCache(game, self._runtime, job.cache) if job.cache else None
-        self._evaluate = self._cache or network_evaluator(game, self._runtime)
+        self._evaluate = self._cache or NetworkEvaluator(game, self._runtime)
 
     def play(self, order: Order, number: int, progress: Callable[[int], None] = lambda games: None) -> Played:
         """Play this worker's share of an iteration. Deterministic in (games under way, order, number)."""

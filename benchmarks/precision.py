@@ -24,7 +24,7 @@ from rich.table import Table
 from agents.evaluators import Evaluation
 from agents.files import AgentFile, find_agent, load_agent
 from agents.players import SearchPlayer
-from agents.runtime import EXAMPLES, Runtime, RuntimeSettings, create, network_evaluator
+from agents.runtime import EXAMPLES, NetworkEvaluator, Runtime, RuntimeSettings, create
 from arena import checkpoint
 from arena.match import play_match, random_openings
 from arena.rating import elo_difference
@@ -91,7 +91,7 @@ def main(
     runtimes = {name: load(agent, name, examples) for name in ("fp32", "bf16", "int8")}
     truth = runtimes["fp32"].evaluate(tested, everything)
     players = {
-        name: SearchPlayer(game, network_evaluator(game, runtime), agent.search, simulations)
+        name: SearchPlayer(game, NetworkEvaluator(game, runtime), agent.search, simulations)
         for name, runtime in runtimes.items()
     }
     table = Table(title=f"{game.name}, {agent.network.blocks}x{agent.network.channels}, {simulations} simulations")

@@ -20,7 +20,7 @@ from agents.classic import Perfect
 from agents.evaluators import Evaluation, rollouts, uniform
 from agents.network import NetworkSettings, PolicyValueNetwork
 from agents.players import make_player
-from agents.runtime import RuntimeSettings, TorchRuntime, network_evaluator
+from agents.runtime import NetworkEvaluator, RuntimeSettings, TorchRuntime
 from arena import checkpoint
 from arena.alphago import records, store, values
 from arena.alphago.fit import FitSettings, fit
@@ -288,7 +288,7 @@ def test_reinforcement_beats_where_it_began(tmp_path: Path) -> None:
     openings = random_openings(game, 1, 0, np.random.default_rng(0)).repeated(200)
     rng = np.random.default_rng(0)
     played = play_match(
-        game, sampler(game, network_evaluator(game, runtime)), make_player(game, "random"), openings, rng
+        game, sampler(game, NetworkEvaluator(game, runtime)), make_player(game, "random"), openings, rng
     )
     assert played.score > 0.65
 

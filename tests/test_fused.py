@@ -166,11 +166,11 @@ class NoGame:
     """In place of `CompiledGame`: nothing is one."""
 
 
-@pytest.mark.parametrize("per_game", [1, 5])
+@pytest.mark.parametrize(("per_game", "batches"), [(1, 1), (5, 1), (4, 2)])
 @pytest.mark.parametrize("rule", SETTINGS)
 @pytest.mark.parametrize("name", KERNELS)
 def test_leaves_and_rules_in_one_kernel_are_those_of_the_rules_call_by_call(
-    name: str, rule: str, per_game: int, monkeypatch: pytest.MonkeyPatch
+    name: str, rule: str, per_game: int, batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     game = envs.make(name)
 
@@ -178,7 +178,7 @@ def test_leaves_and_rules_in_one_kernel_are_those_of_the_rules_call_by_call(
         search, rng = Search(game, SETTINGS[rule], slots=7, capacity=61), np.random.default_rng(1)
         evaluate = hashed(game)
         search.begin(np.arange(6), positions(game, 6), np.array([60, 60, 1, 60, 33, 60]), noisy=np.arange(6) % 2 == 0)
-        while search.step(evaluate, rng, per_game=per_game):
+        while search.step(evaluate, rng, per_game=per_game, batches=batches):
             pass
         return search
 

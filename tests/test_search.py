@@ -51,24 +51,31 @@ def searched(
     states: States,
     simulations: int,
     per_game: int = 1,
+    batches: int = 1,
     *,
     noisy: bool = False,
 ) -> Search:
     search = Search(game, settings, slots=len(states), capacity=simulations + 1)
     search.begin(np.arange(len(states)), states, simulations, noisy=noisy)
-    search.run(evaluate, np.random.default_rng(0), per_game=per_game)
+    search.run(evaluate, np.random.default_rng(0), per_game=per_game, batches=batches)
     return search
 
 
+WAYS = pytest.mark.parametrize(("leaves", "batches"), [(1, 1), (8, 1), (1, 2), (8, 2), (3, 3)])
+
+
+@WAYS
 @pytest.mark.parametrize("settings", [PUCT, GUMBEL, FORCED], ids=["puct", "gumbel", "forced"])
 @pytest.mark.parametrize("name", ["tictactoe", "connect_four", "go3"])
-def test_trees_are_node_identical_to_the_plain_twin(name: str, settings: SearchSettings) -> None:
+def test_trees_are_node_identical_to_the_plain_twin(
+    name: str, settings: SearchSettings, leaves: int, batches: int
+) -> None:
     game = envs.make(name)
     for seed in range(6):
         start = random_position(game, plies=(seed * 2) % 5, seed=seed)
-        search = searched(game, hashed(game), settings, start, 120, noisy=settings is FORCED)
+        search = searched(game, hashed(game), settings, start, 120, leaves, batches, noisy=settings is FORCED)
         twin = Twin(game, hashed(game), settings, start, noisy=settings is FORCED)
-        twin.run(120)
+        twin.run(120, leaves, batches)
         assert search.tree.size[0] == len(twin.order)
         for number, node in enumerate(twin.order):
             assert search.states[0, number].tobytes() == node.state[0].tobytes()
@@ -122,12 +129,14 @@ def test_pruned_policies_are_those_of_the_plain_twin(name: str) -> None:
 
 
 @pytest.mark.parametrize("settings", [PUCT, GUMBEL], ids=["puct", "gumbel"])
-@pytest.mark.parametrize("per_game", [1, 8])
-def test_visits_add_up_and_virtual_loss_returns_to_zero(settings: SearchSettings, per_game: int) -> None:
+@WAYS
+def test_visits_add_up_and_virtual_loss_returns_to_zero(settings: SearchSettings, leaves: int, batches: int) -> None:
     game = envs.make("connect_four")
-    search = searched(game, hashed(game), settings, game.reset(3), 200, per_game)
+    search = searched(game, hashed(game), settings, game.reset(3), 200, leaves, batches)
     tree = search.tree
     assert (tree.edge["flying"] == 0).all()
+    assert (tree.node["flying"] == 0).all()
+    assert (tree.under_way == 0).all()
     assert tree.edge["visits"][:, 0].sum(axis=1).tolist() == [200, 200, 200]
     for b in range(3):
         for node in range(1, tree.size[b]):

@@ -24,13 +24,13 @@ import envs
 from agents import openvino_runtime
 from agents import runtime as runtime_module
 from agents.classic import Perfect
-from agents.evaluators import rollouts, uniform
+from agents.evaluators import Evaluation, rollouts, uniform
 from agents.files import load_agent
 from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation, for_play
 from agents.openvino_runtime import OpenVINORuntime
 from agents.players import champion, make_player, policy_player
 from agents.roots import Findings, write_down
-from agents.runtime import RuntimeSettings, TorchRuntime, candidates, network_evaluator, resolve
+from agents.runtime import NetworkEvaluator, RuntimeSettings, TorchRuntime, candidates, resolve
 from agents.search import Search, SearchSettings
 from arena import checkpoint
 from arena import train as training
@@ -436,6 +436,39 @@ def test_openvino_answers_as_torch_does_for_new_weights_and_any_batch(precision:
             assert (again.priors.tobytes(), again.values.tobytes()) == (found.priors.tobytes(), found.values.tobytes())
 
 
+def test_openvino_answers_questions_in_any_order_later_and_not_at_all() -> None:
+    game, settings = envs.make("connect_four"), NetworkSettings(blocks=1, channels=16)
+    served = OpenVINORuntime(game, settings, threads=2)
+    weights = [PolicyValueNetwork(game, settings).state_dict() for _ in range(2)]
+    states = game.step(game.reset(70), np.arange(70) % 7)
+    planes, legal = game.observe(states), game.legal(states)
+    parts = [slice(0, 8), slice(8, 16), slice(16, 70), slice(3, 4)]
+
+    def bits(answer: Evaluation) -> tuple[bytes, bytes]:
+        return answer.priors.tobytes(), answer.values.tobytes()
+
+    served.load(weights[1])
+    later = [bits(served.evaluate(planes[part], legal[part])) for part in parts]
+    served.load(weights[0])
+    expected = [bits(served.evaluate(planes[part], legal[part])) for part in parts]
+    assert not set(later) & set(expected)
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]):
+        questions = [planes[part].copy() for part in parts]
+        asked = [served.ask(question, legal[part]) for question, part in zip(questions, parts, strict=True)]
+        for question in questions:
+            question[:] = 0  # theirs by now
+        for i in order:
+            assert bits(asked[i]()) == expected[i]
+    asked = [served.ask(planes[part], legal[part]) for part in parts]
+    served.load(weights[1])
+    assert bits(asked[0]()) == expected[0]
+    del asked
+    for _ in range(3):
+        for i, part in enumerate(parts):
+            served.ask(planes[part], legal[part])
+            assert bits(served.evaluate(planes[part], legal[part])) == later[i]
+
+
 def test_a_converted_network_is_kept_for_the_next_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ARENA_CACHE", str(tmp_path))
     game, settings, converted = envs.make("tictactoe"), NetworkSettings(blocks=1, channels=8), list[int]()
@@ -481,7 +514,7 @@ def test_players_move_as_the_network_in_full_precision_would() -> None:
     rng = np.random.default_rng(0)
     states = random_play(game, game.reset(256), 8, rng.integers(2**63, size=256, dtype=np.uint64))
     states = states[~game.terminal(states)]
-    expected = policy_player(network_evaluator(game, reference))(states, rng)
+    expected = policy_player(NetworkEvaluator(game, reference))(states, rng)
     assert (make_player(game, "champion:0")(states, rng) == expected).mean() > 0.97
 
 

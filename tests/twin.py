@@ -1,4 +1,4 @@
-"""A plain-Python twin of the search: nodes as objects, one game, one simulation at a time. Slow, and easy to believe.
+"""A plain-Python twin of the search: nodes as objects, one game. Slow, and easy to believe.
 
 `agents/tree.py` and `agents/selection.py` must build the very same trees: same nodes in the same order, same visits, same bounds.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +26,7 @@ class Node:
     upper: int
     children: dict[int, Node] = field(default_factory=dict)
     visits: dict[int, int] = field(default_factory=dict)
+    flying: dict[int, int] = field(default_factory=dict)  # simulations under way, each counted as a loss
     totals: dict[int, float] = field(default_factory=dict)
 
     def bounds_of(self, action: int) -> tuple[int, int]:
@@ -36,9 +38,20 @@ class Node:
         uppers = {a: self.bounds_of(a)[1] for a in self.legal}
         return [a for a in self.legal if uppers[a] >= self.lower and (uppers[a] > -1 or self.upper == -1)]
 
+    def through(self, action: int) -> int:
+        return self.visits.get(action, 0) + self.flying.get(action, 0)
+
+    @property
+    def count(self) -> int:
+        return sum(self.visits.values()) + sum(self.flying.values())
+
     def q(self, action: int) -> float:
         lower, upper = self.bounds_of(action)
-        return min(max(self.totals[action] / self.visits[action], lower), upper)
+        total = self.totals.get(action, 0.0) - self.flying.get(action, 0)
+        return min(max(total / self.through(action), lower), upper)
+
+
+Path = list[tuple[Node, int]]  # from the root, with the action taken in each node
 
 
 class Twin:
@@ -63,37 +76,67 @@ class Twin:
         self.order.append(node)
         return node
 
-    def run(self, simulations: int) -> None:
+    def run(self, simulations: int, leaves: int = 1, batches: int = 1) -> None:
+        """So many simulations, `batches` of up to so many `leaves` under way at once."""
         considered = min(len(self.root.legal), self.settings.max_considered, simulations)
-        plan = considered_visits(considered, simulations)
-        for simulation in range(simulations):
-            if self.root.lower == self.root.upper:
-                return
-            self._simulate(int(plan[simulation]))
-
-    def _simulate(self, wanted: int) -> None:
-        path: list[tuple[Node, int]] = []
-        node = self.root
+        self.plan = [int(wanted) for wanted in considered_visits(considered, simulations)]
+        self.done = self.under_way = 0
+        asked: deque[list[Path]] = deque()
         while True:
+            while len(asked) < batches and (found := self._find(leaves)):
+                asked.append(found)
+            if not asked:
+                return
+            for path in asked.popleft():
+                self._take_in(path)
+
+    def _find(self, leaves: int) -> list[Path]:
+        """Ways to nodes that are not there yet."""
+        found: list[Path] = []
+        while len(found) < leaves and self.done + self.under_way < len(self.plan) and self.root.lower < self.root.upper:
+            path = self._walk(self.plan[self.done + self.under_way])
+            above, action = path[-1]
+            if action in above.children:
+                self._back_up(path)
+            elif above.flying[action] > 1:  # another one waits there
+                for node, action in path:
+                    node.flying[action] -= 1
+                break
+            else:
+                found.append(path)
+                self.under_way += 1
+        return found
+
+    def _walk(self, wanted: int) -> Path:
+        path: Path = []
+        node: Node | None = self.root
+        while node is not None and (node is self.root or node.lower < node.upper):
             action = self._choose(node, wanted)
+            node.flying[action] = node.flying.get(action, 0) + 1
             path.append((node, action))
-            if action not in node.children:
-                node.children[action] = self._node(self.game.step(node.state, np.array([action])))
-                node = node.children[action]
-                break
-            node = node.children[action]
-            if node.lower == node.upper:
-                break
+            node = node.children.get(action)
+        return path
+
+    def _take_in(self, path: Path) -> None:
+        above, action = path[-1]
+        above.children[action] = self._node(self.game.step(above.state, np.array([action])))
+        self.under_way -= 1
         for above, _ in reversed(path):  # bounds
             pairs = [above.bounds_of(a) for a in above.legal]
             above.lower, above.upper = max(p[0] for p in pairs), max(p[1] for p in pairs)
-        value = node.value if node.lower < node.upper else float(node.lower)
-        below = node
+        self._back_up(path)
+
+    def _back_up(self, path: Path) -> None:
+        above, action = path[-1]
+        below = above.children[action]
+        value = below.value if below.lower < below.upper else float(below.lower)
         for above, action in reversed(path):
             value = -min(max(value, below.lower), below.upper)
+            above.flying[action] -= 1
             above.visits[action] = above.visits.get(action, 0) + 1
             above.totals[action] = above.totals.get(action, 0.0) + value
             below = above
+        self.done += 1
 
     def _choose(self, node: Node, wanted: int) -> int:
         if self.settings.rule == "puct":
@@ -101,37 +144,36 @@ class Twin:
         logits = self._improved_logits(node)
         worth = node.worth()
         if node is self.root:
-            considered = [a for a in worth if node.visits.get(a, 0) == wanted] or worth
+            considered = [a for a in worth if node.through(a) == wanted] or worth
             return max(considered, key=lambda a: (logits[a], -a))
         top = max(logits.values())
         weights = {a: math.exp(logits[a] - top) for a in node.legal}
-        total, count = sum(weights.values()), sum(node.visits.values())
-        return max(worth, key=lambda a: (weights[a] / total - node.visits.get(a, 0) / (1 + count), -a))
+        total, count = sum(weights.values()), node.count
+        return max(worth, key=lambda a: (weights[a] / total - node.through(a) / (1 + count), -a))
 
     def _puct(self, node: Node) -> int:
         s = self.settings
-        count = 1 + sum(node.visits.values())
-        mean = min(max((node.value + sum(node.totals.values())) / count, node.lower), node.upper)
-        urgency = mean - s.fpu * math.sqrt(sum(node.prior[a] for a in node.visits))
+        total = node.value + sum(node.totals.values()) - sum(node.flying.values())
+        mean = min(max(total / (1 + node.count), node.lower), node.upper)
+        urgency = mean - s.fpu * math.sqrt(sum(node.prior[a] for a in node.legal if node.through(a)))
         explore = self._exploration(node)
         if node is self.root and self.noisy:
             for a in node.worth():
-                if 0 < node.visits.get(a, 0) < self._forced(a):
+                if 0 < node.through(a) < self._forced(a):
                     return a
 
         def score(a: int) -> float:
-            n = node.visits.get(a, 0)
+            n = node.through(a)
             return (node.q(a) if n else urgency) + explore * node.prior[a] / (1 + n)
 
         return max(node.worth(), key=lambda a: (score(a), -a))
 
     def _exploration(self, node: Node) -> float:
-        s, count = self.settings, 1 + sum(node.visits.values())
+        s, count = self.settings, 1 + node.count
         return (s.c_init + math.log((count + s.c_base + 1) / s.c_base)) * math.sqrt(count)
 
     def _forced(self, action: int) -> float:
-        k, count = self.settings.forced_playouts, sum(self.root.visits.values())
-        return math.sqrt(k * self.root.prior[action] * count)
+        return math.sqrt(self.settings.forced_playouts * self.root.prior[action] * self.root.count)
 
     def pruned_visits(self) -> dict[int, int]:
         """Visits of the unsolved root's actions, one by one taken away as long as they were only forced."""
@@ -155,12 +197,11 @@ class Twin:
 
     def _improved_logits(self, node: Node) -> dict[int, float]:
         prior = {a: node.prior[a] + 1e-9 for a in node.legal}
-        visited = [a for a in node.legal if node.visits.get(a, 0)]
+        visited = [a for a in node.legal if node.through(a)]
         mixed = node.value
         if visited:
-            count = sum(node.visits[a] for a in visited)
             weighted = sum(prior[a] * node.q(a) for a in visited) / sum(prior[a] for a in visited)
-            mixed = (node.value + count * weighted) / (1 + count)
-        scale = (self.settings.c_visit + max(node.visits.values(), default=0)) * self.settings.c_scale
+            mixed = (node.value + node.count * weighted) / (1 + node.count)
+        scale = (self.settings.c_visit + max(map(node.through, node.legal))) * self.settings.c_scale
         q = {a: node.q(a) if a in visited else mixed for a in node.legal}
         return {a: math.log(prior[a]) + scale * (q[a] + 1) / 2 for a in node.legal}

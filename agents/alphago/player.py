@@ -17,7 +17,7 @@ from agents.evaluators import Evaluator, rollouts, uniform
 from agents.files import load_agent
 from agents.planes import seen_by
 from agents.players import Player, policy_player
-from agents.runtime import RuntimeSettings, create, for_players, network_evaluator, resolve
+from agents.runtime import NetworkEvaluator, RuntimeSettings, create, for_players, resolve
 from envs import Game
 from envs.go import Go
 
@@ -54,7 +54,7 @@ def network(game: Game, path: Path, runtime: RuntimeSettings, *, batch: int = 1)
     game = seen_by(agent.network.planes, game)
     runner = create(game, agent.network, resolve(game, agent.network, runtime, batch))
     runner.load(agent.weights)
-    return network_evaluator(game, runner)
+    return NetworkEvaluator(game, runner)
 
 
 def variant(game: Game, letters: str, parts: Parts, simulations: int, settings: APVSettings | None = None) -> Player:

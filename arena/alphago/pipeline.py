@@ -34,7 +34,7 @@ from agents.files import AgentFile, load_agent, save_agent, write_atomically
 from agents.network import NetworkSettings
 from agents.planes import seen_by
 from agents.players import Player, policy_player
-from agents.runtime import create, network_evaluator, resolve, set_threads
+from agents.runtime import NetworkEvaluator, create, resolve, set_threads
 from agents.search import SearchSettings
 from arena import checkpoint, rating
 from arena.alphago import records, store, table, values
@@ -213,7 +213,7 @@ class Pipeline:
         """The paper's own measure of reinforcement: its share of games, sampled, against the supervised policy."""
         runner = create(seen, settings, self.runtime)
         runner.load(weights)
-        a, b = (sampler(self.game, e) for e in (network_evaluator(seen, runner), self._evaluator(SUPERVISED)))
+        a, b = (sampler(self.game, e) for e in (NetworkEvaluator(seen, runner), self._evaluator(SUPERVISED)))
         openings = random_openings(self.game, 1, 0, np.random.default_rng(0)).repeated(
             self.config.reinforce.test_games // 2
         )

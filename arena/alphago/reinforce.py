@@ -24,7 +24,7 @@ from torch import Tensor
 from agents.alphago.policies import sampler, sensible
 from agents.files import write_atomically
 from agents.network import NetworkSettings, PolicyValueNetwork
-from agents.runtime import RuntimeSettings, create, network_evaluator
+from agents.runtime import NetworkEvaluator, RuntimeSettings, create
 from agents.section import Section
 from arena import checkpoint
 from arena.alphago.store import Line, replay
@@ -105,7 +105,7 @@ class Reinforce:
         opponent = int(rng.choice(members))
         self.learner.load(self.network.state_dict())
         self.rival.load(safetensors.torch.load(self._member(opponent).read_bytes()))
-        player, rival = (sampler(self.game, network_evaluator(self.game, r)) for r in (self.learner, self.rival))
+        player, rival = (sampler(self.game, NetworkEvaluator(self.game, r)) for r in (self.learner, self.rival))
         start = Openings(self.game.reset(1), [()]).repeated(self.settings.games // 2)
         played = play_match(self.game, player, rival, start, rng, progress=progress.advance)
         return self._learn(played) | {"reinforce/score": played.score, "reinforce/pool": float(len(members))}

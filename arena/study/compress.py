@@ -26,7 +26,7 @@ from agents.evaluators import Evaluator
 from agents.files import AgentFile
 from agents.network import AUXILIARY, NetworkSettings
 from agents.players import SearchPlayer
-from agents.runtime import RuntimeSettings, create, network_evaluator
+from agents.runtime import NetworkEvaluator, RuntimeSettings, create
 from arena import rating
 from arena.footprint import FootprintSettings, Meter
 from arena.learner import Learner, TrainSettings
@@ -158,7 +158,7 @@ def ready(game: Game, variant: Variant, examples: States) -> Evaluator:
     settings = RuntimeSettings(engine=variant.engine, device="cpu", precision=variant.precision, threads=1)
     runtime = create(game, variant.network, settings)
     runtime.load(variant.weights, game.observe(examples))
-    return network_evaluator(game, runtime)
+    return NetworkEvaluator(game, runtime)
 
 
 def mover(game: Game, evaluate: Evaluator, agent: AgentFile, simulations: int) -> Callable[[States], object]:

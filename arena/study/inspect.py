@@ -14,7 +14,7 @@ from agents.evaluators import Evaluation, Evaluator
 from agents.files import AgentFile
 from agents.modules.attention import SelfAttention
 from agents.network import NetworkSettings, PolicyValueNetwork
-from agents.runtime import TorchRuntime, network_evaluator
+from agents.runtime import NetworkEvaluator, TorchRuntime
 from envs import Game, States
 
 BATCH = 1024  # positions a network is given at a time
@@ -38,7 +38,7 @@ def evaluator(agent: AgentFile) -> Evaluator:
     """The agent's network as an evaluator: policies and values of whole batches, in torch."""
     runtime = TorchRuntime(agent.game, agent.network)
     runtime.load(agent.weights)
-    return in_batches(network_evaluator(agent.game, runtime))
+    return in_batches(NetworkEvaluator(agent.game, runtime))
 
 
 def in_batches(evaluate: Evaluator) -> Evaluator:
