@@ -167,9 +167,8 @@ class SelfPlay:
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         columns = {**self.games._asdict(), **self.games.found._asdict(), "fresh": self.fresh}
-        return {
-            name: column for name, column in columns.items() if name not in ("found", "full")
-        }  # searches begin again
+        del columns["found"], columns["full"]  # searches begin again
+        return columns
 
     def _open(self, slots: NDArray[np.int64], openings: Openings, rng: np.random.Generator) -> None:
         """Put new games into `slots`."""

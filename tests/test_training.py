@@ -49,6 +49,7 @@ from envs.batch import random_play
 CONFIGS = sorted(path.stem for path in (Path(__file__).parent.parent / "configs").glob("*.yaml"))
 TINY = [
     "iterations=4",
+    "workers.engine=threads",  # processes take seconds to start
     "network.blocks=1",
     "network.channels=8",
     "runtime.engine=torch",
