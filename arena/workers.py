@@ -289,8 +289,8 @@ def employ(whole: Job, settings: WorkerSettings, note: Callable[[str], None] = l
 def resolve_engine(settings: WorkerSettings, runtime: RuntimeSettings) -> Literal["threads", "processes", "ray"]:
     """Where the workers of resolved `settings` run.
 
-    On the CPU in processes, if there are several: threads that all come back to Python for every batch wait for its lock, a
-    tenth to a fifth of the time with two of them (RESULTS.md). On a GPU in threads, which share it without copies.
+    On the CPU in processes, if there are several: threads that all come back to Python for every batch wait for its lock, up
+    to a fifth of the time with two of them (RESULTS.md). On a GPU in threads, which share it without copies.
     """
     if settings.engine != "auto":
         return settings.engine
