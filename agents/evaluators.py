@@ -163,7 +163,7 @@ def heuristic(game: Game) -> Evaluator:
 def symmetric(game: Game, evaluate: Callable[[NDArray[np.uint8], NDArray[np.bool_]], Evaluation]) -> Evaluator:
     """Average of a network's view over all symmetries of the board.
 
-    `evaluate(observations [B, C, H, W], legal [B, A])` is a network's own form (`Runtime.evaluate_planes`).
+    `evaluate(observations [B, C, H, W], legal [B, A])` is a network's own form (`Runtime.evaluate`).
     """
     points, actions = game.symmetries
     back = np.argsort(actions, axis=1)
