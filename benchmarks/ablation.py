@@ -90,15 +90,15 @@ class Outcome(NamedTuple):
     compute: tuple[int, int]  # that the two trainings came to
 
 
-def comparisons(methods: Sequence[Method], seeds: int) -> Iterator[Comparison]:
+def comparisons(methods: Sequence[Method], seeds: range) -> Iterator[Comparison]:
     """All that are to be played: methods seed by seed, then the bases of different seeds among themselves."""
-    for seed in range(seeds):
+    for seed in seeds:
         for method in methods:
             yield Comparison(method.name, _entry(method.name, (*method.both, *method.on), seed), _off(method, seed))
     bases = [Method("seed", (), both) for both in dict.fromkeys(tuple(method.both) for method in methods)]
-    for seed in range(1, seeds):
+    for seed in seeds[1:]:
         for base in bases:
-            yield Comparison("seed", _off(base, seed), _off(base, 0))
+            yield Comparison("seed", _off(base, seed), _off(base, seeds[0]))
 
 
 def _off(method: Method, seed: int) -> Entry:
@@ -166,6 +166,7 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help="methods; may be given again [all that fit the game]")] = None,
     budget: Annotated[int, typer.Option(help="compute of each training; 0: the config's")] = 0,
     seeds: Annotated[int, typer.Option(help="trainings of each side")] = 2,
+    first: Annotated[int, typer.Option(help="the first seed; others as these come from 0 on")] = 0,
     openings: Annotated[int, typer.Option(help="of a match; each is played twice, seats swapped")] = 100,
     simulations: Annotated[int, typer.Option(help="a move in matches")] = 16,
     folder: Annotated[Path, typer.Option(help="where the trainings and results are kept")] = Path("runs"),
@@ -184,7 +185,7 @@ def main(
     place = folder / f"{base.name}-{base.budget}"
     results = place / f"matches-{openings}-{simulations}.json"
     played: list[tuple[str, Outcome]] = []
-    for pair in comparisons(methods, seeds):
+    for pair in comparisons(methods, range(first, first + seeds)):
         found = _read(results)
         if pair.key not in found:
             with console.status(pair.key):
