@@ -4,13 +4,18 @@ The key is what the network sees, its planes and the legal actions, so transposi
 search that begins again one move later (self-play keeps no tree across moves under Gumbel's rule) finds most of what it
 knew. A table of fixed size, one place a key, the newest entry stays: nothing grows. 128 bits of hash stand for a position;
 among a billion positions two that share them are not to be expected (probability below 1e-20).
+
+Self-play's workers have one, and so have players where they search for people: one game that goes on, its hints, its review.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from agents.evaluators import Evaluation
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.evaluators import Answer, Asynchronous, Evaluation
 from agents.runtime import Runtime
 from envs import Game, States
 from envs.jit import kernel
@@ -19,17 +24,36 @@ from envs.rng import mix
 STORED, EMPTY = -1, -2  # what a place of the table holds besides the number of a question under way
 
 
-class EvaluationCache:
+class Looked(NamedTuple):
+    """What the table said of n positions, and which m of them are asked about."""
+
+    priors: NDArray[np.float32]  # [n, A] filled in where known
+    values: NDArray[np.float32]  # [n] the same
+    places: NDArray[np.int64]  # [n] each position's place in the table
+    source: NDArray[np.int64]  # [n] which question answers it; -1: known
+    rows: NDArray[np.int64]  # [m] the positions asked about, in order
+    planes: NDArray[np.uint8]  # [m, C, H, W] theirs
+    legal: NDArray[np.bool_]  # [m, A]
+    first: int  # number of the first of these questions; numbers go up
+
+    @property
+    def known(self) -> Evaluation:
+        """The answer so far."""
+        return Evaluation(self.priors, self.values)
+
+
+class EvaluationCache(Asynchronous):
     """Evaluations of one network for one game: an evaluator. Not for several threads at once."""
 
     def __init__(self, game: Game, runtime: Runtime, capacity: int) -> None:
-        """`capacity` is rounded up to a power of two; an entry takes about 4 (A + 6) bytes."""
+        """`capacity` is rounded up to a power of two; an entry takes `entry_size` bytes."""
         places = 1 << max(1, capacity - 1).bit_length()
         self._game, self._runtime = game, runtime
         self._keys = np.zeros((places, 2), np.uint64)
-        self._asked = np.full(places, EMPTY, np.int32)
+        self._asked = np.full(places, EMPTY, np.int64)
         self._priors = np.zeros((places, game.num_actions), np.float32)
         self._values = np.zeros(places, np.float32)
+        self._questions = 0  # so far
         self.lookups = self.hits = 0  # since the last `clear`
 
     def clear(self) -> None:
@@ -39,36 +63,56 @@ class EvaluationCache:
 
     def __call__(self, states: States) -> Evaluation:
         """Priors [B, A] and values [B]; only positions not in the table are sent to the network, each once."""
+        looked = self._look_up(states)
+        if not len(looked.rows):
+            return looked.known
+        return self._fill(looked, self._runtime.evaluate(looked.planes, looked.legal))
+
+    def ask(self, states: States) -> Answer:
+        """The same to be fetched later. What an earlier question under way is about is asked again; nothing waits for it."""
+        looked = self._look_up(states)
+        if not len(looked.rows):
+            return lambda: looked.known
+        answer = self._runtime.ask(looked.planes, looked.legal)
+        return lambda: self._fill(looked, answer())
+
+    def _look_up(self, states: States) -> Looked:
         planes, legal = self._game.observe(states), self._game.legal(states)
         n = len(states)
         priors, values = np.empty(legal.shape, np.float32), np.empty(n, np.float32)
         places, source = np.empty(n, np.int64), np.empty(n, np.int64)
-        bits = np.packbits(planes.reshape(n, -1), axis=1)
         rows = _look_up(
-            bits,
+            np.packbits(planes.reshape(n, -1), axis=1),
             np.packbits(legal, axis=1),
             self._keys,
             self._asked,
             self._priors,
             self._values,
+            self._questions,
             priors,
             values,
             places,
             source,
         )
+        looked = Looked(priors, values, places, source, rows, planes[rows], legal[rows], self._questions)
+        self._questions += len(rows)
         self.lookups += n
         self.hits += n - len(rows)
-        if len(rows):
-            try:
-                answer = self._runtime.evaluate(planes[rows], legal[rows])
-            except BaseException:
-                self.clear()  # places are taken for answers that will not come
-                raise
-            _store(self._asked, self._priors, self._values, places[rows], answer.priors, answer.values)
-            missing = np.flatnonzero(source >= 0)
-            priors[missing] = answer.priors[source[missing]]
-            values[missing] = answer.values[source[missing]]
-        return Evaluation(priors, values)
+        return looked
+
+    def _fill(self, looked: Looked, answer: Evaluation) -> Evaluation:
+        """The whole answer, which the table keeps."""
+        places = looked.places[looked.rows]
+        _store(self._asked, self._priors, self._values, places, looked.first, answer.priors, answer.values)
+        missing = np.flatnonzero(looked.source >= 0)
+        looked.priors[missing] = answer.priors[looked.source[missing]]
+        looked.values[missing] = answer.values[looked.source[missing]]
+        return looked.known
+
+
+def entry_size(game: Game) -> int:
+    """Bytes that the table takes for a position."""
+    return 4 * game.num_actions + 28
 
 
 @kernel
@@ -85,11 +129,12 @@ def _hash(planes, legal, seed):
 
 
 @kernel
-def _look_up(planes, legal, keys, asked, table_priors, table_values, priors, values, places, source):
+def _look_up(planes, legal, keys, asked, table_priors, table_values, first_number, priors, values, places, source):
     """Fill `priors` and `values` where the table knows the position; elsewhere `source` says which question answers it.
 
     planes [B, K] u1 and legal [B, L] u1 are packed bits; places [B] is each position's place in the table; source [B] is -1
-    where known. Returns the positions to be asked about, in order.
+    where known. Returns the positions to be asked about, in order; they get numbers from `first_number` on. A place that waits
+    for an earlier question waits for the new one from now on: the earlier answer may never come.
     """
     n = len(planes)
     rows, count = np.empty(n, np.int64), 0
@@ -105,11 +150,11 @@ def _look_up(planes, legal, keys, asked, table_priors, table_values, priors, val
             values[i] = table_values[place]
             for a in range(priors.shape[1]):
                 priors[i, a] = table_priors[place, a]
-        elif known:
-            source[i] = asked[place]
+        elif known and asked[place] >= first_number:
+            source[i] = asked[place] - first_number
         else:
             keys[place, 0], keys[place, 1] = first, second
-            asked[place] = count
+            asked[place] = first_number + count
             source[i] = count
             rows[count] = i
             count += 1
@@ -117,11 +162,11 @@ def _look_up(planes, legal, keys, asked, table_priors, table_values, priors, val
 
 
 @kernel
-def _store(asked, table_priors, table_values, places, priors, values):
+def _store(asked, table_priors, table_values, places, first_number, priors, values):
     """Put the answers into the places that still wait for them: a later question may have taken one."""
     for i in range(len(places)):
         place = places[i]
-        if asked[place] == i:
+        if asked[place] == first_number + i:
             asked[place] = STORED
             table_values[place] = values[i]
             for a in range(priors.shape[1]):

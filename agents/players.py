@@ -89,6 +89,7 @@ CHAMPIONS = Path(__file__).parent / "data"  # one agent file a game; RESULTS.md 
 # Uniform priors: P sqrt(N) / (1 + n) explores like UCT when c is a few times larger than for a learned policy. On the
 # Connect Four yardstick c = 2, 4 and 8 keep the value equally often (90 to 91%), 1 less (89%).
 ROLLOUT_SEARCH = SearchSettings(rule="puct", c_init=3.0, fpu=0.0)
+MEMORY = 32 << 20  # bytes, rounded up to a power of two of positions: what a player that searches for people remembers
 
 
 class Pace(NamedTuple):
@@ -103,7 +104,8 @@ class SearchPlayer:
 
     A batch of positions is searched side by side, one leaf each, from nothing: in a match the last game left is searched as
     all others were. `search` is for one game that goes on: several leaves at a time (`pace`), keeping the part of its tree
-    that the game has reached. Where `resign` is set it gives up games whose move is worth less than -`resign`.
+    that the game has reached and asking `remembering`, the same evaluator with a memory, where there is one. Where `resign`
+    is set it gives up games whose move is worth less than -`resign`.
     """
 
     def __init__(
@@ -114,10 +116,12 @@ class SearchPlayer:
         simulations: int,
         *,
         leaves: int = 8,
+        remembering: Evaluator | None = None,
     ) -> None:
         if simulations < 1:
             raise ValueError(f"a search needs at least 1 simulation, not {simulations}")
         self.game, self.evaluate, self.settings = game, evaluate, settings
+        self.remembering = remembering or evaluate
         self.simulations, self.leaves = simulations, leaves
         self.resign: float | None = None
         self.ahead: dict[bytes, Search] = {}  # finished searches of positions that may come, by state: `pondering`
@@ -164,7 +168,7 @@ class SearchPlayer:
         One batch; two of up to twice as many leaves where the evaluator computes meanwhile.
         """
         most = max(1, simulations // 16)
-        if most < 2 * self.leaves or not isinstance(self.evaluate, Asynchronous):
+        if most < 2 * self.leaves or not isinstance(self.remembering, Asynchronous):
             return Pace(min(self.leaves, most), 1)
         return Pace(min(2 * self.leaves, most // 2), 2)
 
@@ -186,7 +190,7 @@ class SearchPlayer:
 
     def _steps(self, search: Search, rng: np.random.Generator) -> Iterator[Search]:
         leaves, batches = self.pace(self.simulations)
-        while search.proceed(self.evaluate, rng, per_game=leaves, batches=batches):
+        while search.proceed(self.remembering, rng, per_game=leaves, batches=batches):
             yield search
         yield search
 
@@ -377,6 +381,7 @@ def same_board(trained: Game, game: Game) -> bool:
 
 def _trained(game: Game, spec: str) -> Player:
     from agents.alphago import player as alphago
+    from agents.cache import EvaluationCache, entry_size
     from agents.files import find_agent, load_agent
     from agents.planes import seen_by
     from agents.runtime import NetworkEvaluator, create, for_players
@@ -400,4 +405,5 @@ def _trained(game: Game, spec: str) -> Player:
     simulations = agent.simulations if given is None else given
     if simulations == 0:
         return policy_player(evaluate)
-    return SearchPlayer(game, evaluate, agent.search, simulations)
+    cache = EvaluationCache(game, runtime, MEMORY // entry_size(game))
+    return SearchPlayer(game, evaluate, agent.search, simulations, remembering=cache)

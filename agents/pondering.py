@@ -22,7 +22,7 @@ def ponder(player: SearchPlayer, state: np.void, rng: np.random.Generator, stop:
     if player.settings.rule == "puct":
         search.advance(0, state, search.capacity)
         leaves, batches = player.pace(search.capacity)
-        while not stop() and search.proceed(player.evaluate, rng, per_game=leaves, batches=batches):
+        while not stop() and search.proceed(player.remembering, rng, per_game=leaves, batches=batches):
             pass
         return
     player.ahead.clear()

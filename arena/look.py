@@ -93,14 +93,14 @@ def deepening(
     """
     search = open_ended(player, slots=1, capacity=nodes)
     search.begin(np.array([0]), states, nodes - 1)
-    search.step(player.evaluate, rng)  # the root
+    search.step(player.remembering, rng)  # the root
     if avoid is not None:
         search.forbid(0, avoid)
     leaves, batches = player.pace(nodes)
     while True:
         until = time.monotonic() + interval
         while True:
-            if not search.proceed(player.evaluate, rng, per_game=leaves, batches=batches):
+            if not search.proceed(player.remembering, rng, per_game=leaves, batches=batches):
                 time.sleep(0.01)
             if time.monotonic() > until or stop():
                 break

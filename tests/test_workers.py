@@ -15,9 +15,8 @@ import pytest
 import torch
 
 import envs
-from agents.cache import EvaluationCache
 from agents.network import NetworkSettings, PolicyValueNetwork
-from agents.runtime import RuntimeSettings, TorchRuntime
+from agents.runtime import RuntimeSettings
 from agents.search import SearchSettings
 from arena import worker_processes
 from arena.selfplay import SelfPlaySettings
@@ -313,60 +312,3 @@ def test_states_of_other_slots_are_refused() -> None:
     assert {k: v.shape for k, v in join_states(parts).items()} == {"length": (9,), "roots": (9, 4)}
     with pytest.raises(ValueError, match="9 slots cannot go on in 8"):
         split_state(state, [4, 4])
-
-
-class Counting(TorchRuntime):
-    """Counts the positions it is asked about."""
-
-    asked = 0
-
-    def evaluate(self, planes, legal):  # type: ignore[no-untyped-def]
-        self.asked += len(planes)
-        return super().evaluate(planes, legal)
-
-
-@pytest.mark.parametrize("capacity", [1, 64, 4096])  # the first two forget most of what they are told
-def test_a_cache_changes_no_answer(capacity: int) -> None:
-    game = envs.make(GAME)
-    runtime = Counting(game, NETWORK)
-    cache = EvaluationCache(game, runtime, capacity)
-    rng = np.random.default_rng(0)
-    states = game.reset(40)
-    for _ in range(6):
-        doubled = np.concatenate([states, states[::-1]])
-        answer, plain = cache(doubled), runtime.evaluate(game.observe(doubled), game.legal(doubled))
-        np.testing.assert_allclose(answer.priors, plain.priors, atol=1e-6)
-        np.testing.assert_allclose(answer.values, plain.values, atol=1e-6)
-        states = game.step(states, envs.random_actions(game.legal(states), rng))
-
-
-def test_a_cache_asks_once_and_forgets_when_told() -> None:
-    game = envs.make(GAME)
-    runtime = Counting(game, NETWORK)
-    cache = EvaluationCache(game, runtime, 4096)
-    cache(game.reset(50))
-    assert (runtime.asked, cache.lookups, cache.hits) == (1, 50, 49)
-    transposed = [game.reset(1), game.reset(1)]
-    for column, other in zip((0, 3, 1), (1, 3, 0), strict=True):
-        transposed = [game.step(s, np.array([a])) for s, a in zip(transposed, (column, other), strict=True)]
-    cache(np.concatenate(transposed))
-    assert runtime.asked == 2
-    cache.clear()
-    cache(game.reset(1))
-    assert runtime.asked == 3
-
-
-def test_a_cache_survives_an_interrupted_question() -> None:
-    game = envs.make(GAME)
-    runtime = TorchRuntime(game, NETWORK)
-    cache = EvaluationCache(game, runtime, 64)
-    answer = runtime.evaluate
-
-    def interrupted(planes, legal):  # type: ignore[no-untyped-def]
-        raise KeyboardInterrupt
-
-    runtime.evaluate = interrupted  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
-        cache(game.reset(3))
-    runtime.evaluate = answer  # type: ignore[method-assign]
-    assert cache(game.reset(3)).priors.shape == (3, 7)

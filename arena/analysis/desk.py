@@ -82,7 +82,7 @@ class Desk:
                 self._search.step if new else self._search.proceed
             )  # roots first: what is forbidden there is never tried
             leaves, batches = self.player.pace(self.nodes)
-            work(self.player.evaluate, rng, per_game=max(1, leaves // busy), batches=batches)
+            work(self.player.remembering, rng, per_game=max(1, leaves // busy), batches=batches)
         for slot, task in enumerate(self.tasks):
             if task is not None and not len(task.policy) and self._search.tree.size[slot]:
                 self._root_is_known(slot, task)

@@ -68,7 +68,7 @@ class Analyst:
         player, eyes = self.player(game)
         search = open_ended(player, slots=1, capacity=SMALLEST)
         search.begin(np.array([0]), game.reset(1), player.leaves)
-        search.run(player.evaluate, np.random.default_rng(self.seed), per_game=player.leaves)
+        search.run(player.remembering, np.random.default_rng(self.seed), per_game=player.leaves)
         found(game, search, 0, eyes)
 
     def take(self, line: str) -> None:
