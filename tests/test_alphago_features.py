@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-import numba
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -24,9 +23,10 @@ from agents.alphago.features import (
 from envs import make, random_actions
 from envs.game import square_symmetries
 from envs.go import Go
-from tests.test_go import Twin, arranged
+from tests.go_boards import arranged
+from tests.go_twin import Twin
+from tests.marks import compiled
 
-compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes in plain Python")
 NO_MOVES = np.full(MEMORY, -1, np.int16)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,8 +15,7 @@ from arena.gtp.engine import COMMANDS, Engine, serve
 from arena.gtp.protocol import Conversation
 from arena.gtp.seat import Seat
 from envs.go import Go
-
-GNUGO = shutil.which("gnugo", path="/usr/games:/usr/local/bin:/usr/bin")
+from tests.marks import GNUGO, with_gnugo
 
 
 def talk(*commands: str, size: int = 9, player: str = "mcts:30") -> list[str]:
@@ -410,10 +408,9 @@ def test_the_engine_runs_as_a_program(ours: Peer) -> None:
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(GNUGO is None, reason="GNU Go is not installed: apt-get install gnugo")
+@with_gnugo
 def test_gnu_go_and_ours_play_a_game_and_agree_on_it(ours: Peer) -> None:
     """Every move of each is legal to the other; handicap points are the same on every board."""
-    assert GNUGO is not None
     gnugo = Peer(GNUGO, "--mode", "gtp", "--level", "1", "--chinese-rules", "--capture-all-dead")
     try:
         for size in (7, 8, 9, 13, 19):

@@ -20,9 +20,10 @@ from arena.gtp.seat import Seat
 from envs import make, random_actions
 from envs.go import Go
 from envs.records import GameRecord, read, replay, write
-from tests.test_gtp import GNUGO, Peer
+from tests.go_boards import COLLECTIONS
+from tests.marks import GNUGO, with_gnugo
+from tests.test_gtp import Peer
 
-SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 PACKAGES = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "selfplay-arena" / "npm"
 
 # What Sabaki does with an engine: it asks what it is, brings it to positions (by undoing and playing, or from the beginning),
@@ -160,10 +161,9 @@ def test_positions_from_files_are_answered_one_after_another(tmp_path: Path) -> 
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(GNUGO is None, reason="GNU Go is not installed: apt-get install gnugo")
+@with_gnugo
 def test_gnu_go_sees_the_same_positions_and_allows_our_moves(tmp_path: Path) -> None:
     """Of each: the stones, the captures, and that the move we answer can be played."""
-    assert GNUGO is not None
     rng = np.random.default_rng(1)
     found = positions(random_games(100, rng), tmp_path, rng)
     ours, gnugo = (
@@ -186,10 +186,10 @@ def test_gnu_go_sees_the_same_positions_and_allows_our_moves(tmp_path: Path) -> 
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(not SHARED.exists(), reason=f"there are no records in {SHARED}")
+@pytest.mark.skipif(not COLLECTIONS.exists(), reason=f"there are no records in {COLLECTIONS}")
 def test_many_positions_of_strong_players_are_answered(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
-    games = (record for record in read(SHARED / "go9_strong.sgf.gz", "go9") if isinstance(record, GameRecord))
+    games = (record for record in read(COLLECTIONS / "go9_strong.sgf.gz", "go9") if isinstance(record, GameRecord))
     found = positions(islice(games, 500), tmp_path, rng)
     assert len(found) == 500
     command = [sys.executable, "-m", "arena", "gtp", "champion:8", "--game", "go9"]

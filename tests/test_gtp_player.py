@@ -13,7 +13,7 @@ import envs
 from agents.gtp_player import GTPPlayer
 from agents.players import Forfeit, make_player, repeatable
 from arena.match import play_match, random_openings
-from tests.test_gtp import GNUGO
+from tests.marks import with_gnugo
 
 GAME = envs.make("go5:komi=3.5")
 
@@ -179,7 +179,7 @@ def test_a_program_that_passes_is_asked_to_take_off_what_is_dead(tmp_path: Path)
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(GNUGO is None, reason="gnugo is not installed")
+@with_gnugo
 def test_gnu_go_wins_by_the_arenas_count(tmp_path: Path) -> None:
     """Without words about rules on its command line."""
     player = make_player(envs.make("go9"), "gtp:gnugo --mode gtp --level 1")
@@ -189,7 +189,7 @@ def test_gnu_go_wins_by_the_arenas_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.peer
-@pytest.mark.skipif(GNUGO is None, reason="gnugo is not installed")
+@with_gnugo
 def test_gnu_go_plays_many_games_without_a_protocol_error() -> None:
     player = make_player(envs.make("go9"), "gtp:gnugo --mode gtp --level 1 --chinese-rules --capture-all-dead")
     game, rng = envs.make("go9:superko=simple"), np.random.default_rng(0)

@@ -12,7 +12,6 @@ import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,13 +22,13 @@ import envs
 from envs import Game, random_actions, records
 from envs.go import Go
 from envs.records import GameRecord, Skipped, moves, sgf
+from tests.go_boards import collection
+from tests.marks import compiled
 from tests.test_games import SPECS, assert_same
-from tests.test_go import collection
 
 EVERY_SPEC = [spec for specs in SPECS.values() for spec in specs]
 ROOT = "FF[4]GM[1]SZ[9]"
 WHOLE = f"(;{ROOT}GN[whole];B[aa];W[bb])"
-compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes in plain Python")
 
 
 def read(text: str | bytes, game: str | None = None, source: str = "x.sgf") -> list[GameRecord | Skipped]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-import numba
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -31,9 +30,9 @@ from agents.alphago.rollout import (
 from agents.players import ROLLOUT_SEARCH, SearchPlayer
 from envs import States, make, random_actions
 from envs.go import Go
-from tests.test_go import Twin, arranged, collection
-
-compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes in plain Python")
+from tests.go_boards import arranged, collection
+from tests.go_twin import Twin
+from tests.marks import compiled
 
 
 def games(size: int, count: int, seed: int = 0) -> tuple[Go, list[list[int]], States]:
