@@ -149,7 +149,7 @@ class Learner:
         groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.optimiser: torch.optim.Optimizer
         if settings.optimiser == "adamw":
-            self.optimiser = torch.optim.AdamW(groups, lr=settings.lr)
+            self.optimiser = torch.optim.AdamW(groups, lr=settings.lr, fused=True)
         else:
             self.optimiser = torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum)
         self.steps = 0
@@ -239,9 +239,12 @@ class Learner:
             raise ValueError(
                 "the run was begun with another network: leave network.* as it was, or start anew"
             ) from None
+        weights = [p for group in self.optimiser.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in parts["optimiser"].items():
             index, _, field = name.partition(".")
+            if tensor.ndim:  # AdamW in one kernel walks through memory: it must lie there as the weights do
+                tensor = torch.empty_like(weights[int(index)]).copy_(tensor)
             state.setdefault(int(index), {})[field] = tensor
         own = "exp_avg" if self.settings.optimiser == "adamw" else "momentum_buffer"
         state = {index: fields for index, fields in state.items() if own in fields}

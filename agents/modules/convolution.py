@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
 
 class ConvNorm(nn.Module):
@@ -46,7 +47,7 @@ class GlobalPooling(nn.Module):
     """Mean and maximum over the board: [B, C, H, W] -> [B, 2 C]. How a point learns of what happens elsewhere (KataGo)."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
+        return torch.cat([x.mean(dim=(2, 3)), F.adaptive_max_pool2d(x, 1).flatten(1)], dim=1)
 
 
 class SqueezeExcitation(nn.Module):
