@@ -18,6 +18,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import NamedTuple
@@ -83,7 +84,12 @@ class Processes(Elsewhere):
     def _hire(self) -> Hired:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=work, args=(theirs,), daemon=True)
-        process.start()
+        resource_tracker.ensure_running()  # else the start would, and lets Ctrl-C through again
+        heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the fork server inherits that
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
         theirs.close()  # so that the pipe ends with the worker
         return Hired(process, ours)
 
@@ -119,7 +125,7 @@ def work(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's, which ends its workers
     threading.Thread(target=_end_with_the_run, daemon=True).start()
     place = Place()
-    with suppress(EOFError, BrokenPipeError):  # the run has ended
+    with suppress(EOFError, OSError):  # the run has ended, maybe in the middle of a message
         while True:
             share, parcel = pipe.recv()
             pipe.send(_answer(place, share, parcel, pipe))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import multiprocessing.connection
 import os
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ from arena.workers import (
     employ,
     jobs,
     join_states,
+    pack,
     resolve_count,
     resolve_engine,
     split_state,
@@ -238,6 +240,39 @@ def test_a_run_that_ends_takes_its_processes_with_it(tmp_path: Path, end: signal
     assert "Traceback" not in rest
     assert end == signal.SIGKILL or "leaked" not in rest
     assert run.returncode == code
+
+
+def test_workers_leave_in_order_wherever_the_run_ends(
+    weights: dict[str, torch.Tensor], processes: Callable[..., Workers]
+) -> None:
+    """Half a message, and words that nobody had read, were a traceback of each worker's."""
+    workers = processes()
+    assert isinstance(workers, worker_processes.Processes)
+    hired = list(workers._hired)
+    os.write(hired[0].pipe.fileno(), struct.pack("!i", 1000) + b"the first of a thousand bytes")
+    workers._give(1, pack(Order(dict(list(weights.items())[1:]), (7, 0, 0))))
+    assert multiprocessing.connection.wait([hired[1].pipe])  # it has said what is wrong with these weights
+    workers.close()
+    assert [process.exitcode for process, _ in hired] == [0, 0]
+
+
+def test_an_interrupt_while_workers_are_being_started_is_the_runs_alone(tmp_path: Path) -> None:
+    """It was a traceback of the fork server's, which takes a second or two to import what is heavy."""
+    (tmp_path / "heavy.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    start = """
+from arena import worker_processes
+from tests.test_workers import WHOLE, jobs
+worker_processes.HEAVY = ["heavy"]
+workers = worker_processes.Processes(jobs(WHOLE, 1))
+process = workers._hired[0].process
+workers.close()
+raise SystemExit(process.exitcode)
+"""
+    places = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
+    done = subprocess.run(
+        [sys.executable, "-c", start], env=os.environ | {"PYTHONPATH": places}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_worker_process_imports_no_tracker() -> None:
