@@ -45,7 +45,9 @@ class LeagueSettings(Section):
         "hard", description="whom to meet: all alike, or whom the newest fails against"
     )
     gate_elo: float = Field(50.0, gt=0, description="SPRT: a generation is this much stronger than the last, not 0")
-    gate_openings: int = Field(64, ge=1, description="paired openings at most; undecided then, it is no generation")
+    gate_openings: int = Field(
+        64, ge=1, description="paired openings at most, each another; undecided then, it is no generation"
+    )
 
 
 class LeagueGames(NamedTuple):
@@ -97,9 +99,12 @@ class League:
 def challenge(
     game: Game, challenger: Player, champion: Player, settings: LeagueSettings, plies: int, rng: np.random.Generator
 ) -> Challenge:
-    """Play until the test has decided, or for `gate_openings`."""
+    """Play until the test has decided, or for `gate_openings`; fewer where the game has not so many after `plies` moves.
+
+    None is played twice: agents always play the same, and the test would take a copy of a game for more evidence.
+    """
     test = SPRT(0.0, settings.gate_elo)
-    openings = random_openings(game, settings.gate_openings, plies, rng).repeated(settings.gate_openings)
+    openings = random_openings(game, settings.gate_openings, plies, rng)
 
     def decide(pairs: Pairs) -> Verdict:
         return test.verdict(pair_counts(pairs))

@@ -220,9 +220,10 @@ class Run:
             simulations = config.gate.simulations or config.selfplay.simulations
             return SearchPlayer(self.game, NetworkEvaluator(self.game, runtime), config.search, simulations)
 
-        newest, best, count = player(weights), player(self.gate.best), config.gate.openings
+        newest, best = player(weights), player(self.gate.best)
+        openings = random_openings(self.game, config.gate.openings, config.rating.opening_plies, rng)
+        count = len(openings.states)  # fewer where the game has not so many
         with self._phase("gate", 2 * count):
-            openings = random_openings(self.game, count, config.rating.opening_plies, rng).repeated(count)
             decide = gate.reaches(config.gate.share, count)
             found = gate.challenge(self.game, newest, best, openings, decide, rng, progress=self.progress.advance)
         if found.verdict == "better":

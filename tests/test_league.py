@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import envs
-from agents.evaluators import uniform
-from agents.players import make_player
+from agents.evaluators import Evaluation, uniform
+from agents.players import SearchPlayer, make_player, policy_player
 from agents.search import SearchSettings
 from arena.league import League, LeagueSettings, challenge, play
 from arena.selfplay import SelfPlaySettings
+from envs import States
 
 GAME = envs.make("tictactoe")
 SEARCH = SearchSettings(rule="gumbel")
@@ -96,3 +97,18 @@ def test_equals_stay_undecided_or_are_refused() -> None:
     found = challenge(GAME, player, player, LeagueSettings(gate_openings=16), 0, np.random.default_rng(0))
     assert found.verdict != "better"
     assert {game.score for game in found.match.games} == {0.5}
+
+
+def test_games_that_agents_play_again_move_for_move_decide_nothing() -> None:
+    """Two games of one opening, each counted 32 times, made a generation."""
+
+    def highest(states: States) -> Evaluation:
+        legal = GAME.legal(states)
+        return Evaluation(legal * np.arange(1, 10, dtype=np.float32) / 45, np.zeros(len(states), np.float32))
+
+    weak, strong = policy_player(highest), SearchPlayer(GAME, uniform(GAME), SEARCH, 200)
+    settings = LeagueSettings(gate_elo=200.0, gate_openings=64)
+    one, more = (challenge(GAME, strong, weak, settings, plies, np.random.default_rng(0)) for plies in (0, 3))
+    assert [game.score for game in one.match.games] == [1.0, 1.0]
+    assert (one.verdict, more.verdict) == ("undecided", "better")
+    assert more.match.distinct == len(more.match.games)
