@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from agents.evaluators import Evaluator
-from agents.players import Player
+from agents.players import Forfeit, Player
 from agents.search import Search, SearchSettings
 from agents.section import Section
 from arena.gate import Challenge, Pairs
@@ -119,6 +119,7 @@ class _Kept(NamedTuple):
     policy: NDArray[np.float32]  # [A]
     value: float
     proven: bool
+    answer: int = -1  # the opponent's; -1: the game ended first
 
 
 def play(
@@ -135,15 +136,14 @@ def play(
 ) -> LeagueGames:
     """A game against each of `drawn`, side by side, the network first in every other one; its moves as samples.
 
-    `replies`: with the opponents' answers, which are single moves here.
+    `replies`: with the opponents' answers, which are single moves here. An opponent that raises `Forfeit` loses those games.
     """
     n = len(drawn)
     search = Search(game, search_settings, slots=n, capacity=settings.simulations + 1)
     states, length = _openings(game, n, settings.random_plies, rng)
-    first = np.arange(n) % 2 == 0
-    rival = np.array(drawn)
+    first, rival = np.arange(n) % 2 == 0, np.array(drawn)
     kept: list[list[_Kept]] = [[] for _ in drawn]
-    answers: list[list[int]] = [[] for _ in drawn]  # to the kept positions, but for a last one
+    won = np.zeros(n, np.bool_)  # by forfeit
     going = np.arange(n)
     while len(going):
         own = (states["to_play"][going] == 0) == first[going]
@@ -155,51 +155,55 @@ def play(
             found = search.results(rows)
             actions[rows] = choose(settings, search_settings, found.policy, found.choice, length[rows], rng)
             for i, row in enumerate(rows):
-                kept[row].append(
-                    _Kept(states[row].copy(), found.policy[i], float(found.values[i]), bool(found.solved[i]))
-                )
+                value, proven = float(found.values[i]), bool(found.solved[i])
+                kept[row].append(_Kept(states[row].copy(), found.policy[i], value, proven))
         for name, player in opponents.items():
             theirs = going[~own & (rival[going] == name)]
             if len(theirs):
-                actions[theirs] = player(states[theirs], rng)
-        for row in going[~own]:
+                actions[theirs], lost = _moves(player, states[theirs], rng)
+                won[theirs[lost]] = True
+        on = ~won[going]
+        for row in going[on & ~own]:
             if kept[row]:
-                answers[row].append(int(actions[row]))
+                kept[row][-1] = kept[row][-1]._replace(answer=int(actions[row]))
+        before, going = len(going), going[on]
         states[going] = game.step(states[going], actions[going])
         length[going] += 1
-        over = game.terminal(states[going])
-        progress(int(over.sum()))
-        going = going[~over]
+        going = going[~game.terminal(states[going])]
+        progress(before - len(going))
     own = (states["to_play"] == 0) == first
-    results = np.where(own, game.returns(states), -game.returns(states))  # for the network
+    results = np.where(won, 1.0, np.where(own, game.returns(states), -game.returns(states)))  # for the network
+    finals = [None if gave_up else states[row : row + 1] for row, gave_up in enumerate(won)]
     learned = [
-        Learned(
-            np.array([k.state for k in moves], game.dtype),
-            np.stack([k.policy for k in moves]),
-            value_targets(
-                float(results[row]),
-                np.array([k.value for k in moves], np.float32),
-                np.array([k.proven for k in moves]),
-                np.ones(len(moves), np.float32),
-                settings.value_mix,
-            ),
-            final=states[row : row + 1],
-            replies=_one_hot(answers[row], len(moves), game.num_actions) if replies else None,
-        )
-        for row, moves in enumerate(kept)
-        if moves
+        _learned(game, moves, float(result), final, settings.value_mix, replies=replies)
+        for moves, result, final in zip(kept, results, finals, strict=True)
     ]
-    scores: dict[str, list[float]] = {name: [] for name in opponents}
-    for name, result in zip(drawn, results, strict=True):
-        scores[name].append((1 + float(result)) / 2)
+    scores = {name: ((1 + results[rival == name]) / 2).tolist() for name in opponents}
     return LeagueGames(make_samples(game, learned), scores)
 
 
-def _one_hot(actions: Sequence[int], rows: int, num_actions: int) -> NDArray[np.float32]:
-    """[rows, A] a certain policy a row, zero in rows without an action."""
-    table = np.zeros((rows, num_actions), np.float32)
-    table[np.arange(len(actions)), actions] = 1
-    return table
+def _moves(player: Player, states: States, rng: np.random.Generator) -> tuple[NDArray[np.int64], list[int]]:
+    """[n] the player's moves, and the rows of the games that it loses instead."""
+    try:
+        return player(states, rng), []
+    except Forfeit as forfeit:
+        return forfeit.actions, list(forfeit.losses)
+
+
+def _learned(
+    game: Game, moves: Sequence[_Kept], result: float, final: States | None, mix: float, *, replies: bool
+) -> Learned:
+    """What there is to learn from the network's `moves` in a game, whose `result` is for the network."""
+    n = len(moves)
+    values, proven = np.array([k.value for k in moves], np.float32), np.array([k.proven for k in moves], np.bool_)
+    answers = np.array([k.answer for k in moves], np.int64)
+    return Learned(
+        np.array([k.state for k in moves], game.dtype),
+        np.array([k.policy for k in moves], np.float32).reshape(n, game.num_actions),
+        value_targets(result, values, proven, np.ones(n, np.float32), mix),
+        final,
+        (answers[:, None] == np.arange(game.num_actions)).astype(np.float32) if replies else None,
+    )
 
 
 def _openings(game: Game, count: int, plies: int, rng: np.random.Generator) -> tuple[States, NDArray[np.int64]]:
