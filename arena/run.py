@@ -154,9 +154,9 @@ class Run:
                 row["memory"] = held
             self.seconds += sum(self._phases.values())
             row |= {"seconds": self.seconds} | {f"phase/{name}": t for name, t in self._phases.items()}
-            self.iteration, self.row = iteration, row
             with self._phase("save", 0):
-                self._save(samples, footprint)
+                self._save(row, samples, footprint)
+            self.iteration, self.row = iteration, row
             self.seconds += self._phases["save"]
             row["phase/save"] = self._phases["save"]
             self._report(tracker, row, ratings)
@@ -348,7 +348,8 @@ class Run:
             "league/gate_games": len(found.match.games),
         }
 
-    def _save(self, samples: Samples, footprint: Footprint) -> None:
+    def _save(self, row: dict[str, Any], samples: Samples, footprint: Footprint) -> None:
+        """The checkpoint of the iteration that `row` tells of."""
         state = {
             "game": self.game.name,
             "game_version": self.game.version,
@@ -361,7 +362,7 @@ class Run:
             "seconds": self.seconds,
             "results": [list(r) for r in self.results],
             "rated": self.rated,
-            "row": self.row,
+            "row": row,
             "league": self.league.state(),
             "gate": self.gate.state(),
             "resignation": self.resignation.state(),
@@ -369,7 +370,7 @@ class Run:
         }
         checkpoint.save(
             self.folder,
-            self.iteration,
+            row["iteration"],
             learner=self.learner.tensors(),
             selfplay=self.workers.state(),
             best=self.gate.tensors(),

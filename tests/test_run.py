@@ -1,0 +1,46 @@
+"""A run's own accounts: what it has spent, and how far it has come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from arena import checkpoint
+from arena.config import Config
+from arena.progress import Silent
+from arena.run import Run
+from arena.settings import find_config, load
+from arena.tracking import Tracker
+
+TINY = [
+    "workers={engine: threads, count: 1, cache: 0}",
+    "network={blocks: 1, channels: 8}",
+    "runtime={engine: torch, precision: fp32}",
+    "selfplay={games: 8, slots: 8, simulations: 4}",
+    "train.batch=16",
+    "rating={simulations: 4, openings: 1}",
+    "footprint.enabled=false",
+]
+
+
+def make_run(folder: Path, *changes: str) -> Run:
+    return Run(load(Config, find_config("tictactoe"), [*TINY, *changes]), folder, Silent())
+
+
+def test_a_run_that_is_stopped_while_it_saves_has_not_finished_the_iteration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said to have stopped after an iteration that was never saved."""
+
+    def stopped(*arguments: object, **state: object) -> None:
+        raise KeyboardInterrupt
+
+    run = make_run(tmp_path)
+    run.create_folder()
+    tracker = Tracker.start(tmp_path, name="test", config={}, project=None, mode="disabled", last_row=None)
+    monkeypatch.setattr(checkpoint, "save", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(tracker)
+    run.workers.close()
+    assert (run.iteration, run.row) == (0, None)
