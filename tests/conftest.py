@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from collections.abc import Iterator
 
 import pytest
@@ -26,3 +28,9 @@ def _one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
         torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def without_pygame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PettingZoo needs it to draw, never to play."""
+    monkeypatch.setitem(sys.modules, "pygame", types.ModuleType("pygame"))

@@ -14,3 +14,4 @@ with_gnugo = pytest.mark.skipif(not GNUGO, reason="GNU Go is not installed: apt-
 wrapping = pytest.mark.filterwarnings(
     "ignore:overflow encountered in scalar"
 )  # SplitMix64 wraps by design, compiled or not
+old_pettingzoo = pytest.mark.filterwarnings("ignore:The old environment creation API:DeprecationWarning")

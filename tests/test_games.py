@@ -9,8 +9,6 @@ from __future__ import annotations
 import importlib
 import itertools
 import math
-import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 import envs
 from envs import Game, States, random_actions
 from envs.chess_game import Chess
+from tests.marks import old_pettingzoo
 
 SPECS = {
     "tictactoe": ["tictactoe"],
@@ -380,11 +379,11 @@ def test_the_golden_playthrough_is_unchanged(spec: str) -> None:
 # Peers.
 
 
-@pytest.mark.filterwarnings("ignore:The old environment creation API:DeprecationWarning")
+@old_pettingzoo
+@pytest.mark.usefixtures("without_pygame")
 @pytest.mark.parametrize("name", ["tictactoe", "connect_four"])
-def test_the_rules_are_pettingzoos(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rules_are_pettingzoos(name: str) -> None:
     """200 random games, move for move: what may be played, when the game ends, and who has won."""
-    monkeypatch.setitem(sys.modules, "pygame", types.ModuleType("pygame"))  # the peers need it to draw, never to play
     game = envs.make(name)
     env = importlib.import_module(f"pettingzoo.classic.{name}_v3").env()
     rng = np.random.default_rng(7)
