@@ -75,8 +75,8 @@ class Config(Section):
     budget: int = Field(
         0,
         ge=0,
-        description="compute after which the run ends, before `iterations` too: network evaluations in self-play, and 3 "
-        "a sample learned from; 0: none",
+        description="compute after which the run ends, before `iterations` too: network evaluations in self-play and "
+        "league, and 3 a sample learned from; 0: none",
     )
     keep_checkpoints: int = Field(2, ge=1, description="newest checkpoints kept")
     network: NetworkSettings = NetworkSettings()

@@ -22,7 +22,11 @@ METRICS = (
     ),
     Metric("positions", "positions", "Plies searched in self-play since the start of the run."),
     Metric("samples", "samples", "Training samples made since the start of the run (fully searched plies)."),
-    Metric("compute", "evaluations", "Network evaluations in self-play so far, and 3 for each sample learned from."),
+    Metric(
+        "compute",
+        "evaluations",
+        "Evaluations so far of the run's own network in self-play and in the league, and 3 for each sample learned from.",
+    ),
     Metric("seconds", "s", "Working time since the start of the run, over all resumptions."),
     Metric("memory", "MiB", "Memory that the run and its workers hold, replay window included; Linux alone tells."),
     Metric("loss/total", "nats", "Weighted sum of the losses, mean of the iteration's steps."),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import envs
+from agents.evaluators import Evaluation, Evaluator
 from agents.files import AgentFile, save_agent, write_atomically
 from agents.planes import seen_by
 from agents.players import Player, SearchPlayer, make_player
@@ -37,6 +38,7 @@ from arena.selfplay import SelfPlayStats
 from arena.settings import dump
 from arena.tracking import Board, Tracker
 from arena.workers import Job, Order, Workers, employ, resolve_count, resolve_runtime
+from envs import States
 from envs.game import move_names
 from envs.render import picture
 
@@ -247,10 +249,9 @@ class Run:
             seed = int(rng.integers(2**31))
             opponents |= {spec: make_player(self.game, spec, seed=seed) for spec in names if spec not in past}
             self.runtime.load(self._playing(), self._examples(iteration))
-            evaluate = NetworkEvaluator(self.game, self.runtime)
             met = league.play(
                 self.game,
-                evaluate,
+                self._counted(NetworkEvaluator(self.game, self.runtime)),
                 config.search,
                 config.selfplay,
                 opponents,
@@ -261,6 +262,15 @@ class Run:
             )
         self.league.note(met.scores)
         return met
+
+    def _counted(self, evaluate: Evaluator) -> Evaluator:
+        """`evaluate`, whose answers count as compute."""
+
+        def counted(states: States) -> Evaluation:
+            self.evaluations += len(states)
+            return evaluate(states)
+
+        return counted
 
     def _examples(self, iteration: int) -> NDArray[np.uint8] | None:
         """Positions of the replay window, from which an 8-bit network learns its ranges."""
@@ -273,7 +283,10 @@ class Run:
 
     @property
     def compute(self) -> int:
-        """Network evaluations in self-play, and what learning cost in the same unit: the same on every machine."""
+        """The run's own network's evaluations in self-play and in the league, and what learning cost in the same unit.
+
+        The same on every machine.
+        """
         return self.evaluations + LEARNING_COST * self.trained
 
     def _behind(self, iteration: int) -> float:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from agents.evaluators import Evaluation
+from agents.runtime import TorchRuntime
 from arena import checkpoint
 from arena.config import Config
 from arena.progress import Silent
@@ -44,3 +48,20 @@ def test_a_run_that_is_stopped_while_it_saves_has_not_finished_the_iteration(
         run.train(tracker)
     run.workers.close()
     assert (run.iteration, run.row) == (0, None)
+
+
+def test_the_leagues_games_are_compute_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A budget was spent on self-play alone, and half of the play was free."""
+    asked = list[int]()
+    answer = TorchRuntime.evaluate
+
+    def counted(self: TorchRuntime, planes: NDArray[np.uint8], legal: NDArray[np.bool_]) -> Evaluation:
+        asked.append(len(planes))
+        return answer(self, planes, legal)
+
+    monkeypatch.setattr(TorchRuntime, "evaluate", counted)
+    run = make_run(tmp_path, "league={share: 1.0, anchors: [random]}")
+    row, _ = run._iterate(1)
+    run.workers.close()
+    assert row["league/games"] == 8
+    assert row["compute"] == sum(asked) + 3 * run.trained
