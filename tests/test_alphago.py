@@ -26,10 +26,12 @@ from arena.alphago import records, store, values
 from arena.alphago.fit import FitSettings, fit
 from arena.alphago.records import RecordsSettings
 from arena.alphago.reinforce import Reinforce, ReinforceSettings
+from arena.alphago.settings import AlphaGoConfig
 from arena.alphago.store import Line
 from arena.learner import TrainSettings
 from arena.match import MatchResult, PlayedGame, play_match, random_openings
 from arena.progress import Silent
+from arena.settings import SettingsError, find_config, load
 from arena.tracking import Tracker
 from envs import Game, States, random_actions
 from envs import records as game_records
@@ -246,6 +248,20 @@ def learned(folder: Path, out: Path, rounds: int | None = None) -> dict[str, Ten
                 raise KeyboardInterrupt
 
     return fit(game, settings, table, table, out, seed=0, device="cpu", tracker=tracker(out), progress=Stopping())
+
+
+@pytest.mark.parametrize(
+    ("setting", "refusal"),
+    [
+        ("supervised.network.territory=true", "games played out"),
+        ("reinforce.games=127", "multiple of 2"),
+        ("reinforce.test_games=3", "multiple of 2"),
+    ],
+)
+def test_settings_that_no_stage_can_do_are_refused_before_the_first(setting: str, refusal: str) -> None:
+    """The first was found by torch once the teacher had played all its games, the others played a game less than they said."""
+    with pytest.raises(SettingsError, match=refusal):
+        load(AlphaGoConfig, find_config("alphago_9x9"), [setting])
 
 
 def test_expert_moves_are_learned_and_a_stopped_stage_ends_the_same(tmp_path: Path) -> None:

@@ -42,10 +42,14 @@ class ReinforceSettings(Section):
 
     iterations: int = Field(400, ge=0, description="batches of games; paper 10,000")
     second_iterations: int = Field(0, ge=0, description="more of them after the value network, which is their baseline")
-    games: int = Field(128, ge=2, description="games a batch, all against one opponent; paper 128")
+    games: int = Field(
+        128, ge=2, multiple_of=2, description="games a batch, all against one opponent, half from each seat; paper 128"
+    )
     pool_every: int = Field(25, ge=1, description="batches after which the learner joins the pool; paper 500")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="of learning; bf16: autocast, weights stay in fp32")
-    test_games: int = Field(400, ge=2, description="games against the supervised policy at the end, without search")
+    test_games: int = Field(
+        400, ge=2, multiple_of=2, description="games against the supervised policy at the end, without search"
+    )
     every: int = Field(10, ge=1, description="batches between two rows of metrics and checkpoints")
     lr: float = Field(
         1e-4, gt=0, description="of Adam, which is surer than the paper's plain gradient descent on few batches"

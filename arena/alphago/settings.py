@@ -43,6 +43,14 @@ class AlphaGoConfig(Section):
         envs.make(self.game)
         return self
 
+    @model_validator(mode="after")
+    def _records_know_it(self) -> Self:
+        if self.supervised.network.territory:
+            raise ValueError(
+                "supervised.network.territory is for games played out, which game records need not be: set it to false"
+            )
+        return self
+
 
 def smoke(config: AlphaGoConfig) -> AlphaGoConfig:
     """The same pipeline shrunk to seconds: every stage runs, nothing is learned."""
