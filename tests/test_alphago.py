@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -290,8 +291,8 @@ def reinforce(folder: Path, iterations: int, **changes: Any) -> dict[str, Tensor
     torch.manual_seed(0)
     network = NetworkSettings(blocks=1, channels=16)
     start = PolicyValueNetwork(game, network).state_dict()
-    settings = ReinforceSettings(games=64, every=5, pool_every=10, lr=0.01)
-    learner = Reinforce(game, network, settings, TORCH, start, folder, seed=0, **{"baseline": None, **changes})
+    given = {"settings": ReinforceSettings(games=64, every=5, pool_every=10, lr=0.01), "baseline": None, **changes}
+    learner = Reinforce(game, network, runtime=TORCH, start=start, folder=folder, seed=0, **given)
     return learner.run(iterations, tracker(folder), Silent())
 
 
@@ -310,10 +311,22 @@ def test_reinforcement_beats_where_it_began(tmp_path: Path) -> None:
 
 
 def test_reinforcement_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
-    whole = reinforce(tmp_path / "whole", 10)
+    whole = reinforce(tmp_path / "whole", 15)
+    shutil.copytree(
+        tmp_path / "whole" / "pool", tmp_path / "broken" / "pool"
+    )  # as if killed after the second had joined
     reinforce(tmp_path / "broken", 5)
-    again = reinforce(tmp_path / "broken", 10)
+    again = reinforce(tmp_path / "broken", 15)
     assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_the_pool_may_grow_faster_after_a_resumption(tmp_path: Path) -> None:
+    """It was looked for under the numbers that the new setting would have given its members."""
+    reinforce(tmp_path, 15)
+    settings = ReinforceSettings(games=64, every=5, pool_every=4, lr=0.01)
+    reinforce(tmp_path, 20, settings=settings)
+    members = sorted(int(path.stem) for path in (tmp_path / "pool").iterdir())
+    assert members == [0, 10, 16]
 
 
 def test_a_perfect_baseline_leaves_nothing_to_learn(tmp_path: Path) -> None:

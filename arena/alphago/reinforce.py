@@ -105,7 +105,8 @@ class Reinforce:
         if (number - 1) % self.settings.pool_every == 0:
             self.pool.mkdir(parents=True, exist_ok=True)
             write_atomically(self._member(number - 1), safetensors.torch.save(_plain(self.network)))
-        members = range(0, number, self.settings.pool_every)
+        kept = (int(path.stem) for path in self.pool.glob("*.safetensors"))
+        members = sorted(member for member in kept if member < number)  # a run that was killed may have kept later ones
         opponent = int(rng.choice(members))
         self.learner.load(self.network.state_dict())
         self.rival.load(safetensors.torch.load(self._member(opponent).read_bytes()))
