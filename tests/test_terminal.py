@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
 import pytest
+from textual import events
 from typer.testing import CliRunner
 
 import envs
@@ -225,6 +227,25 @@ def test_a_window_over_the_board_takes_the_keys_and_the_game_goes_on_under_it() 
     drive("connect_four", TWO_PEOPLE, shared)
 
 
+@pytest.mark.parametrize(
+    ("opens", "closes"), [("question_mark", "escape"), ("l", "enter"), ("w", "escape"), ("w", "enter")]
+)
+def test_keys_on_their_way_to_a_window_that_has_closed_do_no_harm(
+    opens: str, closes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(screen: Screen) -> None:
+        await screen.press("4", opens)
+        assert len(screen.app.screen_stack) == 2
+        for _ in range(3):  # faster than the window closes, as a key that is held down is on a busy machine
+            screen.app.post_message(events.Key(closes, None))
+        await screen.until(lambda: len(screen.app.screen_stack) == 1)
+        await screen.press("question_mark")
+        assert isinstance(screen.app.screen, Help)
+
+    monkeypatch.chdir(tmp_path)
+    drive("connect_four", TWO_PEOPLE, script)
+
+
 def test_help_and_light() -> None:
     async def script(screen: Screen) -> None:
         await screen.press("question_mark")
@@ -233,7 +254,12 @@ def test_help_and_light() -> None:
         await screen.press("escape", "t")
         assert not screen.app.current_theme.dark
 
+    async def narrow(screen: Screen) -> None:
+        await screen.press("question_mark")
+        assert "arrow keys and press Enter. Of pieces that move, first" in screen.picture  # the lines are this window's
+
     drive("tictactoe", TWO_PEOPLE, script)
+    drive("tictactoe", TWO_PEOPLE, narrow, size=(60, 20))
 
 
 def test_keys_that_mean_nothing_at_a_table_are_not_offered() -> None:

@@ -21,7 +21,7 @@ from arena.clock import Clocks
 from arena.table import PERSON, Options, Table, new_file
 from arena.terminal import drawing, jobs
 from arena.terminal.board import BoardView
-from arena.terminal.dialogs import HELP, Choice, Help, Typed
+from arena.terminal.dialogs import Choice, Help, Typed
 from arena.terminal.page import Page
 from arena.terminal.pointing import names_a_place
 from arena.terminal.review import ReviewScreen
@@ -329,7 +329,7 @@ class PlayApp(App[None]):
     def action_help(self) -> None:
         start = self.game.reset(1)
         example = move_name(self.game, start[0], int(np.flatnonzero(self.game.legal(start)[0])[0]))
-        self.push_screen(Help(HELP.format(example=example)))
+        self.push_screen(Help(example))
 
 
 def play(game: Game, names: tuple[str, str], rng: np.random.Generator, options: Options) -> None:
@@ -338,3 +338,5 @@ def play(game: Game, names: tuple[str, str], rng: np.random.Generator, options: 
     app.run()
     if app.failure is not None:
         raise ValueError(one_line(app.failure)) from app.failure
+    if app.return_code:  # what broke has been shown
+        raise SystemExit(app.return_code)
