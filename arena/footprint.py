@@ -14,6 +14,7 @@ import importlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import util
 from typing import Any, NamedTuple
 
@@ -132,5 +133,8 @@ class Meter:
         try:
             call()
         except Exception as error:  # it reads files of the system and asks other programs: anything can go wrong
-            self._tracker = None
+            broken, self._tracker = self._tracker, None
+            if broken is not None:
+                with suppress(Exception):  # what is wrong is told below
+                    broken.stop()  # or its threads would go on looking
             self._note(f"energy is not estimated: codecarbon failed ({' '.join(str(error).split())})")

@@ -58,6 +58,38 @@ def test_what_goes_wrong_in_codecarbon_is_told_once_and_stops_nothing(monkeypatc
     assert meter.read() == (0.5, 0.2), "what was known stays"
 
 
+def test_a_codecarbon_that_fails_in_the_middle_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its threads went on measuring for nobody until the end of the run."""
+
+    class Failing:
+        running = False
+
+        def __init__(self, **settings: object) -> None:
+            started.append(self)
+
+        def start(self) -> None:
+            self.running = True
+
+        def flush(self) -> None:
+            raise OSError("counters are gone")
+
+        def stop(self) -> None:
+            self.running = False
+
+    started = list[Failing]()
+    fake = SimpleNamespace(OfflineEmissionsTracker=Failing, BaseOutput=object)
+    monkeypatch.setattr(footprint.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(importlib, "import_module", lambda name: fake)
+    notes: list[str] = []
+    meter = Meter(FootprintSettings(), notes.append)
+    meter.start()
+    assert meter.ready()
+    assert started[0].running
+    assert meter.read() == Footprint()
+    assert not started[0].running
+    assert notes == ["energy is not estimated: codecarbon failed (counters are gone)"]
+
+
 def test_without_codecarbon_there_is_a_word_and_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(footprint.util, "find_spec", lambda name: None)
     notes: list[str] = []
