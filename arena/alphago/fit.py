@@ -31,7 +31,9 @@ class FitSettings(Section):
     network: NetworkSettings = NetworkSettings()
     train: TrainSettings = TrainSettings()
     every: int = Field(1000, ge=1, description="steps from one measurement and checkpoint to the next")
-    test_positions: int = Field(20_000, ge=1, description="held-out positions measured on; 0.05 of all at least exist")
+    test_positions: int = Field(
+        20_000, ge=1, description="held-out positions measured on, drawn once; fewer where there are not so many"
+    )
 
     @model_validator(mode="after")
     def _positions_have_it(self) -> Self:

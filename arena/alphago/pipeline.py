@@ -169,14 +169,15 @@ class Pipeline:
         self._reinforce(REINFORCED, start.weights, self.config.reinforce.iterations, baseline=None)
 
     def _reinforced_again(self) -> None:
+        if not self.config.reinforce.second_iterations:
+            return
         start = load_agent(self.agents / REINFORCED)
         value = self._evaluator(VALUE)
 
         def baseline(states: States) -> NDArray[np.float32]:
             return value(states).values
 
-        if self.config.reinforce.second_iterations:
-            self._reinforce(AGAIN, start.weights, self.config.reinforce.second_iterations, baseline=baseline)
+        self._reinforce(AGAIN, start.weights, self.config.reinforce.second_iterations, baseline=baseline)
 
     def _reinforce(
         self,
