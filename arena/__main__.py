@@ -28,7 +28,7 @@ def main() -> None:
         memory = _is_want_of_memory(error)
         if os.environ.get("ARENA_DEBUG") or not (memory or isinstance(error, (ValueError, OSError, ArithmeticError))):
             raise
-        print(f"arena: {_too_large(error) if memory else error}", file=sys.stderr)
+        print(f"arena: {_too_large(error) if memory else _in_words(error)}", file=sys.stderr)
         sys.exit(1 if memory else 2)
 
 
@@ -40,6 +40,13 @@ def _is_want_of_memory(error: Exception) -> bool:
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
         or (isinstance(error, RuntimeError) and any(text in str(error) for text in texts))
     )
+
+
+def _in_words(error: Exception) -> str:
+    """What happened; of a file its name first, without the system's number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return str(error)
 
 
 def _too_large(error: Exception) -> str:

@@ -210,7 +210,7 @@ def rate(
             metavar="RUN|LEDGER|GAME", help="a run's folder or a ledger: its rating lists. A game: rate PLAYERS anew"
         ),
     ],
-    players: Annotated[list[str] | None, typer.Argument(help=PLAYERS)] = None,
+    players: Annotated[list[str] | None, typer.Argument(help=f"{PLAYERS}; none: all that come with the game")] = None,
     anchor: Annotated[str, typer.Option(help="the player whose Elo is 0; none of them: their mean is")] = "random",
     openings: Annotated[int, typer.Option(min=1, help="paired openings a pairing; twice as many games")] = 25,
     plies: Plies = None,

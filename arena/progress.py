@@ -100,7 +100,7 @@ class Display:
         self.console.print(summary(row, self.iterations), highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, soft_wrap=True)
 
 
 def summary(row: dict[str, Any], iterations: int) -> str:

@@ -44,7 +44,7 @@ def play_and_show(
 ) -> None:
     """Play what is missing of a tournament and print how it ended."""
     settings = replace(settings, sprt=SPRT(*sprt) if sprt else None)
-    console = Console(emoji=False)
+    console = Console(emoji=False, markup=False)
     with Ledger(ledger_file or DEFAULT) as ledger:
         try:
             with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
@@ -73,11 +73,12 @@ def play_and_show(
         show_ratings(console, results, copies, anchor=anchor, title=game.name, markdown=markdown)
         show_losses(console, ledger, game.name, game.version, played.event)
     if settings.format == "ladder":
-        console.print("The ladder, from the top: " + ", ".join(ladder_order(settings.players, played.rounds)))
+        order = ", ".join(ladder_order(settings.players, played.rounds))
+        console.print(f"The ladder, from the top: {order}", soft_wrap=True, highlight=False)
     if settings.format == "swiss":
         points = swiss_points(settings.players, played.rounds)
-        order = sorted(points, key=lambda name: -points[name])
-        console.print("Points: " + ", ".join(f"{name} {points[name]:g}" for name in order))
+        found = ", ".join(f"{name} {points[name]:g}" for name in sorted(points, key=lambda name: -points[name]))
+        console.print(f"Points: {found}", soft_wrap=True, highlight=False)
 
 
 def show_ledger(path: Path, *, anchor: str, markdown: bool = False) -> None:
@@ -87,7 +88,7 @@ def show_ledger(path: Path, *, anchor: str, markdown: bool = False) -> None:
             raise ValueError(
                 f"{path} is no ledger: `arena rate` takes a run's folder, a ledger such as {DEFAULT}, or a game and its players"
             )
-    console = Console(emoji=False)
+    console = Console(emoji=False, markup=False)
     with Ledger(path) as ledger:
         rules = ledger.rules()
         if not rules:
@@ -147,7 +148,7 @@ def rating_table(estimate: Estimate, title: str) -> Table:
 
 
 def crosstable(results: Iterable[Result], players: Sequence[str], title: str) -> Table:
-    """The mean score of every player, a row, against every other."""
+    """The mean score of every player, a row, against every other, a column with the number of its row: names would not fit."""
     points: dict[tuple[str, str], list[float]] = {}
     for r in results:
         for pair, won in (((r.a, r.b), r.wins), ((r.b, r.a), r.losses)):
@@ -156,11 +157,14 @@ def crosstable(results: Iterable[Result], players: Sequence[str], title: str) ->
             total[1] += r.wins + r.draws + r.losses
     names = sorted({a for a, _ in points}, key=lambda name: players.index(name) if name in players else len(players))
     table = Table(title=f"Scores: {title}")
-    table.add_column("")
-    for name in names:
-        table.add_column(name, justify="right")
-    for a in names:
-        table.add_row(a, *(f"{points[a, b][0] / points[a, b][1]:.0%}" if (a, b) in points else "" for b in names))
+    table.add_column("", justify="right")
+    table.add_column("player")
+    for number, _ in enumerate(names, 1):
+        table.add_column(str(number), justify="right")
+    for number, a in enumerate(names, 1):
+        table.add_row(
+            str(number), a, *(f"{points[a, b][0] / points[a, b][1]:.0%}" if (a, b) in points else "" for b in names)
+        )
     return table
 
 

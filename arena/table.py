@@ -247,7 +247,7 @@ class Table:
         try:
             records.write(path, [self.record()])
         except OSError as error:
-            raise ValueError(f"the game is not saved: {error}") from None
+            raise ValueError(f"the game is not saved: {path}: {error.strerror or error}") from None
 
     def open(self, path: Path) -> GameRecord:
         """Go on with the first game in `path`, under the rules of this one; ValueError where it cannot be played here."""

@@ -34,7 +34,7 @@ OTHERS = {  # what a game can be besides its default
 
 def run_ratings(folder: Path, *, markdown: bool = False) -> None:
     """Print the rating list of the run in `folder`, of AlphaGo's stages that of its table."""
-    path, console = config_of(folder), Console(emoji=False)
+    path, console = config_of(folder), Console(emoji=False, markup=False)
     if kind(path) == "alphago":
         meetings = alphago.load(folder / "table")
         if not meetings:
@@ -69,7 +69,7 @@ def show_levels(name: str) -> None:
         table.add_row(
             str(step.number), step.name, step.player, f"{step.elo:.0f}" if known else "?", interval if known else ""
         )
-    console = Console(emoji=False)
+    console = Console(emoji=False, markup=False)
     console.print(table)
     if measurement is None:
         console.print("Not measured on this board: the order is that of other games.", soft_wrap=True)
@@ -89,7 +89,7 @@ def games() -> None:
         champion = "yes" if has_champion(game) else ""
         sizes = f"{w} x {h}", f"{game.num_actions:,}", str(game.max_plies)
         table.add_row(name, *sizes, champion, "\n".join(OTHERS.get(name, ())))
-    console = Console(emoji=False)
+    console = Console(emoji=False, markup=False)
     console.print(table)
     console.print(
         "Chess from any position, as FEN with _ for blanks: chess:fen=4k3/8/8/8/8/8/8/R3K3_w_-_-_0_1", soft_wrap=True

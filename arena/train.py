@@ -68,7 +68,7 @@ def _go(config: Config | AlphaGoConfig, folder: Path, *, fresh: bool) -> None:
 
 def _run_alphago(config: AlphaGoConfig, folder: Path, *, fresh: bool) -> None:
     """The stages of AlphaGo 2016, and their table."""
-    console = Console(emoji=False)
+    console = Console(emoji=False, markup=False)
     with Display(console) as display:
         display.note(f"{config.name}: {config.game}, AlphaGo as of 2016; run folder {folder}")
         pipeline = Pipeline(config, folder, display)
@@ -86,7 +86,7 @@ def _run_alphago(config: AlphaGoConfig, folder: Path, *, fresh: bool) -> None:
 
 
 def _run(config: Config, folder: Path, *, fresh: bool) -> None:
-    console = Console(emoji=False)
+    console = Console(emoji=False, markup=False)
     with Display(console, iterations=config.iterations) as display:
         display.note(f"{config.name}: {config.game}, {config.iterations} iterations; run folder {folder}")
         run = Run(config, folder, display)

@@ -13,11 +13,16 @@ from typing import BinaryIO
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write beside `path`; forced to disk and renamed when the block ends without an error.
 
-    After a crash `path` is the old file or the new one.
+    After a crash `path` is the old file or the new one. An error in opening it names `path`.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        file = temporary.open("wb")
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    try:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())

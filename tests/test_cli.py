@@ -61,6 +61,11 @@ def test_help_imports_nothing_heavy() -> None:
         (["play", "go9", "--load", "a.sgf", "--review", "b.sgf"], "--load and --review"),
         (["play", "go9", "champion", "--watch", "random", "greedy"], "--watch names both players"),
         (["report", "nowhere"], "nowhere is no run, it does not exist"),
+        (["agents", "export", "champion", "--game", "connect_four", "/dev/null"], "arena: /dev/null: File exists"),
+        (
+            ["agents", "import", "champion", "--game", "go9", "--runs", "/dev/null"],
+            "arena: /dev/null/agents: Not a directory",
+        ),
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(arguments: list[str], message: str, tmp_path: Path) -> None:

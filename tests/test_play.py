@@ -206,7 +206,10 @@ def test_who_resigns_has_lost_in_the_record_too(side: str, result: float, tmp_pa
     [
         ("save", "name a file"),
         ("load", "name a file"),
-        ("save no/such/folder/x.moves", "the game is not saved"),
+        (
+            "save no/such/folder/x.moves",
+            "the game is not saved: no/such/folder/x.moves: No such file",
+        ),  # not a temporary one
         ("save x.txt", "is no game record"),
         ("load no/such.moves", "there is no file"),
         ("save x.sgf", "has no number in the Smart Game Format"),

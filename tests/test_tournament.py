@@ -275,6 +275,22 @@ def test_a_list_says_who_lost_games_other_than_on_the_board(tmp_path: Path, caps
     assert told in capsys.readouterr().out
 
 
+def test_names_are_whole_in_the_tables_of_a_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In 80 columns the names above eight were cut to the same letters, and brackets were taken for a colour."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    agent_file(tmp_path, "my[red]")
+    players = ("my[red].safetensors", *(f"clumsy:{percent}:minimax:1" for percent in range(10, 80, 10)))
+    settings = Tournament("tictactoe", players, openings=1)
+    standings.play_and_show(settings, tmp_path / "ledger", anchor="none", sprt=None)
+    scores, _, ratings = capsys.readouterr().out.partition("Ratings")
+    for player in players:
+        assert player in scores
+        assert player in ratings
+
+
 def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no database, but long enough to be one" * 100)
     with pytest.raises(ValueError, match="text cannot be used"):
