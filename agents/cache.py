@@ -32,7 +32,7 @@ class Looked(NamedTuple):
     places: NDArray[np.int64]  # [n] each position's place in the table
     source: NDArray[np.int64]  # [n] which question answers it; -1: known
     rows: NDArray[np.int64]  # [m] the positions asked about, in order
-    planes: NDArray[np.uint8]  # [m, C, H, W] theirs
+    planes: NDArray[np.uint8]  # [m, C, H, W] theirs, unless there are none
     legal: NDArray[np.bool_]  # [m, A]
     first: int  # number of the first of these questions; numbers go up
 
@@ -94,7 +94,9 @@ class EvaluationCache(Asynchronous):
             places,
             source,
         )
-        looked = Looked(priors, values, places, source, rows, planes[rows], legal[rows], self._questions)
+        if 0 < len(rows) < n:
+            planes, legal = planes[rows], legal[rows]
+        looked = Looked(priors, values, places, source, rows, planes, legal, self._questions)
         self._questions += len(rows)
         self.lookups += n
         self.hits += n - len(rows)
@@ -102,8 +104,11 @@ class EvaluationCache(Asynchronous):
 
     def _fill(self, looked: Looked, answer: Evaluation) -> Evaluation:
         """The whole answer, which the table keeps."""
-        places = looked.places[looked.rows]
+        new = len(looked.rows) == len(looked.places)
+        places = looked.places if new else looked.places[looked.rows]
         _store(self._asked, self._priors, self._values, places, looked.first, answer.priors, answer.values)
+        if new:
+            return answer
         missing = np.flatnonzero(looked.source >= 0)
         looked.priors[missing] = answer.priors[looked.source[missing]]
         looked.values[missing] = answer.values[looked.source[missing]]

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import openvino
@@ -35,9 +36,13 @@ from envs import Game
 from envs.jit import cache_folder
 
 SMALLEST_PIECE = 8  # positions that are worth a thread of their own
-# OpenVINO prepares itself for every batch size it has not met, and forgets that with the weights: a sixth of the time when
-# sizes vary as they do in a search. Larger pieces are filled up to a multiple of this.
-STEP = 16
+# OpenVINO prepares itself for every batch size that is not the last one: a sixth of the time when sizes vary as they do in a
+# search. Pieces larger than one of these are filled up to a multiple of it.
+STEPS = (16, 4)
+# Compiled for one size it is faster, the smaller the network the more, and needs no preparing: 2 to 30% in bf16, 5 to 45% in
+# 8 bits (RESULTS.md). It takes a twentieth of a second, so that this is for the few sizes of single games and for multiples
+# of the larger number, as a worker's batches are; others share one compiled for any.
+FIXED_TO, FIXED_STEP, ANY = 16, 64, 0
 
 
 class Served(nn.Module):
@@ -51,6 +56,13 @@ class Served(nn.Module):
     def forward(self, planes: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor]:
         output = functional_call(self.network, dict(zip(self.names, weights, strict=True)), (planes.float(),))
         return output.policy, torch.tanh(output.value / 2)
+
+
+class Held(NamedTuple):
+    """A request in use."""
+
+    request: openvino.InferRequest
+    idle: list[openvino.InferRequest]  # where it goes afterwards; a later `load` has other lists
 
 
 class OpenVINORuntime:
@@ -87,8 +99,9 @@ class OpenVINORuntime:
         model.validate_nodes_and_infer_types()
         if self._examples is not None:
             quantise(self._core, model, self._examples if examples is None else examples)
-        self._compiled = self._core.compile_model(model, "CPU", self._hints)
-        self._idle: list[openvino.InferRequest] = []
+        self._weighted = model
+        self._compiled: dict[int, openvino.CompiledModel] = {}  # by the size of batches, those that came up
+        self._idle: dict[int, list[openvino.InferRequest]] = {}  # the same
 
     def evaluate(self, planes: NDArray[np.uint8], legal: NDArray[np.bool_]) -> Evaluation:
         return self._begin(planes, legal, here=True)()
@@ -101,35 +114,54 @@ class OpenVINORuntime:
         streams = self._streams if here else max(1, self._streams // 2)
         count = min(streams, max(1, len(planes) // SMALLEST_PIECE))
         pieces = np.array_split(planes, count) if count > 1 else [planes]
-        idle = self._idle  # a later `load` has others
-        requests = [self._request(piece) for piece in pieces]
-        for request in requests:
+        held = [self._request(piece) for piece in pieces]
+        for request, _ in held:
             if here and count == 1:
                 request.infer(share_outputs=True)
             else:
                 request.start_async()
 
         def answer() -> Evaluation:
-            for request in requests:
+            for request, _ in held:
                 request.wait()
             policy, values = (
-                np.concatenate([r.get_output_tensor(i).data[: len(p)] for r, p in zip(requests, pieces, strict=True)])
+                np.concatenate(
+                    [h.request.get_output_tensor(i).data[: len(p)] for h, p in zip(held, pieces, strict=True)]
+                )
                 for i in range(2)
             )
-            idle.extend(requests)
+            for request, idle in held:
+                idle.append(request)
             return Evaluation(masked_softmax(policy, legal), values)
 
         return answer
 
-    def _request(self, planes: NDArray[np.uint8]) -> openvino.InferRequest:
+    def _request(self, planes: NDArray[np.uint8]) -> Held:
         """A request that nobody else uses, with a copy of `planes` in its own memory: it may be forgotten while it runs."""
-        request = self._idle.pop() if self._idle else self._compiled.create_infer_request()
-        missing = -len(planes) % STEP if len(planes) > STEP else 0
+        size = _size(len(planes))
+        kind = size if size <= FIXED_TO or size % FIXED_STEP == 0 else ANY
+        idle = self._idle.setdefault(kind, [])
+        request = idle.pop() if idle else self._compiled_for(kind).create_infer_request()
         tensor = request.get_input_tensor()
-        tensor.shape = (len(planes) + missing, *planes.shape[1:])
+        tensor.shape = (size, *planes.shape[1:])
         tensor.data[: len(planes)] = planes
         tensor.data[len(planes) :] = 0  # empty positions
-        return request
+        return Held(request, idle)
+
+    def _compiled_for(self, size: int) -> openvino.CompiledModel:
+        """The network for batches of `size`, or of any."""
+        if size not in self._compiled:
+            model = self._weighted.clone()
+            if size != ANY:
+                model.reshape([size, len(self._game.planes), *self._game.board_shape])
+            self._compiled[size] = self._core.compile_model(model, "CPU", self._hints)
+        return self._compiled[size]
+
+
+def _size(count: int) -> int:
+    """Positions of the batch that `count` are sent in."""
+    step = next((step for step in STEPS if count > step), 1)
+    return count + -count % step
 
 
 def has_bf16() -> bool:

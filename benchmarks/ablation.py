@@ -59,6 +59,8 @@ METHODS = (
     Method("value_mix", ("selfplay.value_mix=0.3",)),
     Method("ema", ("train.ema=0.99",), ("train.ema=0.0",)),
     Method("symmetries", ("train.symmetries=true",), ("train.symmetries=false",)),
+    # No method of learning: what games played in 8 bits cost, the agents then meeting as players do, in bf16 where there is.
+    Method("int8", ("runtime.precision=int8",), ("runtime.engine=openvino", "runtime.precision=bf16")),
 )
 
 

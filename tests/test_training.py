@@ -423,13 +423,13 @@ def test_openvino_answers_as_torch_does_for_new_weights_and_any_batch(precision:
     learner = Learner(game, settings, TrainSettings(batch=64))
     reference, served = TorchRuntime(game, settings), OpenVINORuntime(game, settings, precision=precision, threads=2)
     tolerance = 1e-5 if precision == "fp32" else 0.05
-    states = game.step(game.reset(35), np.arange(35) % 7)
+    states = game.step(game.reset(150), np.arange(150) % 7)
     planes, legal = game.observe(states), game.legal(states)
     for _ in range(2):
         list(learner.train(start_samples(game, 64, seed=3), 10, np.random.default_rng(0), progress=0.0))
         for runtime in (reference, served):
             runtime.load(learner.play_weights())
-        for n in (1, 35):
+        for n in (1, 3, 7, 8, 12, 16, 35, 64, 128, 150):
             expected, found = reference.evaluate(planes[:n], legal[:n]), served.evaluate(planes[:n], legal[:n])
             np.testing.assert_allclose(found.priors, expected.priors, atol=tolerance)
             np.testing.assert_allclose(found.values, expected.values, atol=tolerance)
@@ -525,12 +525,13 @@ def test_a_thousand_weight_updates_take_no_memory(precision: str) -> None:
     game, settings = envs.make("connect_four"), NetworkSettings(blocks=2, channels=16)
     runtime = OpenVINORuntime(game, settings, precision=precision, threads=1)
     weights = PolicyValueNetwork(game, settings).state_dict()
-    states = game.reset(32)
+    states = game.reset(64)
 
     def update(times: int) -> int:
         for _ in range(times):
             runtime.load(weights)
-            runtime.evaluate(game.observe(states), game.legal(states))
+            for n in (64, 32, 8):  # two compiled for their size, one for any
+                runtime.evaluate(game.observe(states[:n]), game.legal(states[:n]))
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096  # bytes resident
 
     settled = update(200)  # allocators have what they want
