@@ -48,8 +48,8 @@ class SelfPlaySettings(Section):
         0.0,
         ge=0,
         le=1,
-        description="share of a game's samples that goes to moves in proportion to the search's divergence from the network's "
-        "policy, the rest evenly; KataGo 0.5",
+        description="share of a game's samples that goes to moves in proportion to the search's divergence from the "
+        "root's priors, noise included, the rest evenly; KataGo 0.5",
     )
 
 
@@ -65,7 +65,7 @@ class SelfPlayStats(NamedTuple):
 
     games: list[Record]
     moves: int  # plies searched
-    simulations: int
+    simulations: int  # that made a node of their leaf, and the roots
     evaluations: int  # positions the search asked about
     seconds: float
     network_seconds: float
@@ -74,10 +74,8 @@ class SelfPlayStats(NamedTuple):
     resigned: int  # games that ended so
     played_out: Counts  # what every threshold would have done to the games that nobody was allowed to resign
     cached: int = 0  # evaluations that a cache answered
-    playing: float = (
-        0.0  # a worker's mean time in its games; the rest of `seconds` is new weights and waiting for the last worker
-    )
-    processor: float = 0.0  # time of the workers' own threads on a processor
+    # A worker's mean time in its games; the rest of `seconds` is new weights and waiting for the last worker.
+    playing: float = 0.0
 
 
 class SelfPlay:
@@ -108,7 +106,7 @@ class SelfPlay:
         A side resigns, where that is enabled, whose outlook is below minus `resign`.
         Deterministic in (state of this object, evaluator, rng). `progress` hears of games as they finish.
         """
-        start, begun, network = time.perf_counter(), time.thread_time(), 0.0
+        start, network = time.perf_counter(), 0.0
         moves = simulations = evaluations = recorded = solved = resigned = 0
         played_out = no_counts()
         done: list[Record] = []
@@ -152,7 +150,7 @@ class SelfPlay:
         seconds = time.perf_counter() - start
         stats = SelfPlayStats(
             done, moves, simulations, evaluations, seconds, network, recorded, solved, resigned, played_out
-        )._replace(playing=seconds, processor=time.thread_time() - begun)
+        )._replace(playing=seconds)
         return samples, stats
 
     def state(self) -> dict[str, NDArray[np.generic]]:
