@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from importlib import util
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -165,7 +166,9 @@ def _table(title: str, played: Sequence[tuple[str, Outcome]]) -> Table:
 def main(
     config: Annotated[str, typer.Argument(help="base config: a name in configs/ or a file")],
     overrides: Annotated[list[str] | None, typer.Argument(help="changes of the base, KEY=VALUE")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="methods; may be given again [all that fit the game]")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="methods; may be given again [all that fit the game and are installed]")
+    ] = None,
     budget: Annotated[int, typer.Option(help="compute of each training; 0: the config's")] = 0,
     seeds: Annotated[int, typer.Option(help="trainings of each side")] = 2,
     first: Annotated[int, typer.Option(help="the first seed; others as these come from 0 on")] = 0,
@@ -182,8 +185,10 @@ def main(
     base = load(Config, find_config(config), changes)
     if not base.budget:
         raise typer.BadParameter(f"{config} has no budget, so nothing would be equal: give one with --budget")
-    fits = isinstance(envs.make(base.game), TerritoryGame)
-    methods = [m for m in METHODS if m.name in (only or [m.name]) and (fits or m.name != "territory")]
+    missing = {"territory"} if not isinstance(envs.make(base.game), TerritoryGame) else set[str]()
+    if util.find_spec("openvino") is None:
+        missing.add("int8")
+    methods = [m for m in METHODS if m.name in (only or [m.name]) and m.name not in missing]
     place = folder / f"{base.name}-{base.budget}"
     results = place / f"matches-{openings}-{simulations}.json"
     played: list[tuple[str, Outcome]] = []
