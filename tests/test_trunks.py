@@ -17,12 +17,9 @@ from agents.openvino_runtime import OpenVINORuntime
 from agents.runtime import TorchRuntime
 from arena.config import Config, smoke
 from arena.learner import Learner, TrainSettings
-from arena.progress import Silent
-from arena.run import Run
 from arena.settings import SettingsError, find_config, load
-from arena.tracking import Tracker
 from envs import Game
-from tests.test_training import start_samples
+from tests.learning import run_here, start_samples
 
 GAME = envs.make("connect_four")
 each_trunk = pytest.mark.parametrize("trunk", TRUNKS)
@@ -145,12 +142,7 @@ def test_bf16_training_is_finite_and_learns(trunk: Trunk) -> None:
 
 @each_trunk
 def test_a_tiny_run_trains_saves_and_rates_an_agent(trunk: Trunk, tmp_path: Path) -> None:
-    overrides = [f"network.trunk={trunk}"]
-    run = Run(smoke(load(Config, find_config("tictactoe"), overrides)), tmp_path / "run", Silent())
-    run.create_folder()
-    tracker = Tracker.start(tmp_path, name="t", config={}, project="t", mode="disabled", last_row=None)
-    run.train(tracker)
-    tracker.finish(0)
+    run_here(smoke(load(Config, find_config("tictactoe"), [f"network.trunk={trunk}"])), tmp_path / "run")
     agent = load_agent(tmp_path / "run" / "agents" / "000002.safetensors")
     assert agent.network.trunk == trunk
 
