@@ -68,8 +68,8 @@ class Resignation:
     def threshold(self) -> float:
         """The lowest threshold whose false positives are below the limit, `NEVER` where no games say that of any.
 
-        Half a false positive in one game is added to what was counted: nine games of ten, not two of two, are proof enough
-        for the usual 5%. No limit is so high that it takes none at all.
+        Half a false positive in one game is added to what was counted: nine games without any, not two, are proof enough for
+        the usual 5%. No limit is so high that it takes none at all.
         """
         ended, wrong = self.counts
         good = (ended >= 1) & ((wrong + 0.5) / (ended + 1) <= self.settings.false_positives)
