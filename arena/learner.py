@@ -201,9 +201,9 @@ class Learner:
             self.optimiser.step()
             self.averaged.update_parameters(self.network)
             self.steps += 1
-            yield {"loss/total": total.item(), "train/gradient_norm": norm.item(), "train/lr": lr} | _figures(
-                parts, output, batch
-            )
+            figures = {"loss/total": total, "train/gradient_norm": norm} | _figures(parts, output, batch)
+            numbers = torch.stack([figure.detach() for figure in figures.values()]).tolist()  # a GPU is waited for once
+            yield {"train/lr": lr} | dict(zip(figures, numbers, strict=True))
         if not all(p.isfinite().all() for p in self.network.parameters()):  # no later loss would tell before they play
             raise FloatingPointError(f"weights are no numbers after step {self.steps}: lower train.lr and resume")
 
@@ -252,32 +252,32 @@ class Learner:
         self.steps = steps
 
 
-def _figures(parts: Losses, output: Output, batch: Batch) -> dict[str, float]:
-    """A batch's metrics beyond the loss itself; docs/METRICS.md says what each means."""
+def _figures(parts: Losses, output: Output, batch: Batch) -> dict[str, Tensor]:
+    """A batch's metrics beyond the loss itself, one number each; docs/METRICS.md says what each means."""
     with torch.no_grad():
         log_policy = F.log_softmax(output.policy.float().masked_fill(~batch.legal, -1e9), dim=1)
         value = torch.tanh(output.value / 2)
         target = batch.policy
         figures = {
-            "loss/policy": parts.policy.item(),
-            "loss/value": parts.value.item(),
-            "train/policy_entropy": -(log_policy.exp() * log_policy.masked_fill(~batch.legal, 0)).sum(1).mean().item(),
-            "train/target_entropy": -torch.special.xlogy(target, target).sum(1).mean().item(),
-            "train/policy_top1": (log_policy.argmax(1) == target.argmax(1)).float().mean().item(),
-            "train/value_mse": (value - batch.value).square().mean().item(),
+            "loss/policy": parts.policy,
+            "loss/value": parts.value,
+            "train/policy_entropy": -(log_policy.exp() * log_policy.masked_fill(~batch.legal, 0)).sum(1).mean(),
+            "train/target_entropy": -torch.special.xlogy(target, target).sum(1).mean(),
+            "train/policy_top1": (log_policy.argmax(1) == target.argmax(1)).float().mean(),
+            "train/value_mse": (value - batch.value).square().mean(),
             "train/value_calibration": calibration_error(value, batch.value),
         }
         if output.ownership is not None:
-            figures |= {"loss/ownership": parts.ownership.item(), "loss/score": parts.score.item()}
+            figures |= {"loss/ownership": parts.ownership, "loss/score": parts.score}
         if output.reply is not None:
-            figures["loss/reply"] = parts.reply.item()
+            figures["loss/reply"] = parts.reply
         if output.soft is not None:
-            figures["loss/soft_policy"] = parts.soft.item()
+            figures["loss/soft_policy"] = parts.soft
     return figures
 
 
-def calibration_error(value: Tensor, target: Tensor, bins: int = 10) -> float:
+def calibration_error(value: Tensor, target: Tensor, bins: int = 10) -> Tensor:
     """Expected calibration error: mean gap |mean value - mean target| over equal-width bins of value, weighted by count."""
     index = ((value + 1) / 2 * bins).long().clamp(0, bins - 1)
     gaps = torch.zeros(bins, device=value.device).index_add_(0, index, value - target)
-    return float(gaps.abs().sum() / len(value))
+    return gaps.abs().sum() / len(value)

@@ -119,8 +119,8 @@ def test_a_flattened_policy_keeps_its_order_and_its_zeros() -> None:
 
 def test_calibration_error_of_an_overconfident_value() -> None:
     value = torch.tensor([0.9, 0.9, -0.9, -0.9])
-    assert calibration_error(value, torch.tensor([1.0, 0.8, -1.0, -0.8])) == pytest.approx(0, abs=1e-6)
-    assert calibration_error(value, torch.zeros(4)) == pytest.approx(0.9)
+    assert float(calibration_error(value, torch.tensor([1.0, 0.8, -1.0, -0.8]))) == pytest.approx(0, abs=1e-6)
+    assert float(calibration_error(value, torch.zeros(4))) == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize("name", ["tictactoe", "connect_four", "go5"])
