@@ -11,7 +11,6 @@ import pytest
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="takes minutes in plain Python")
 GNUGO = shutil.which("gnugo", path=f"{os.environ.get('PATH', '')}:/usr/games") or ""
 with_gnugo = pytest.mark.skipif(not GNUGO, reason="GNU Go is not installed: apt-get install gnugo")
-wrapping = pytest.mark.filterwarnings(
-    "ignore:overflow encountered in scalar"
-)  # SplitMix64 wraps by design, compiled or not
+# What kernels rely on, numpy warns of when they run uncompiled: unsigned numbers wrap around.
+wrapping = pytest.mark.filterwarnings("ignore:overflow encountered in scalar:RuntimeWarning")
 old_pettingzoo = pytest.mark.filterwarnings("ignore:The old environment creation API:DeprecationWarning")

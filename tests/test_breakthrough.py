@@ -10,26 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.classic import Greedy, action_values
+from agents.classic import action_values
 from envs import States, make, random_actions
 from envs.breakthrough import HEIGHTS, WIDTHS, Breakthrough, decided, diagonals, inner, source, targets
 from envs.jit import kernel
 from envs.rng import mix
+from tests.marks import wrapping
+from tests.positions import perft, random_games, won_by_greed
 
-# What kernels rely on, numpy warns of when they run uncompiled: unsigned numbers wrap around.
-pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered in scalar:RuntimeWarning")
+pytestmark = wrapping
 
 EVERY_SIZE = [(width, height) for width in WIDTHS for height in HEIGHTS]
-
-
-def played(game: Breakthrough, moves: str) -> States:
-    """[1] the position after `moves`, each of them legal."""
-    states = game.reset(1)
-    for move in moves.split():
-        action = game.parse_action(move)
-        assert game.legal(states)[0, action], move
-        states = game.step(states, np.array([action]))
-    return states
 
 
 def arranged(game: Breakthrough, rows: str, *, to_play: str) -> States:
@@ -41,15 +32,6 @@ def arranged(game: Breakthrough, rows: str, *, to_play: str) -> States:
     states["to_play"] = "XO".index(to_play)
     states["own"], states["other"] = pieces[to_play], pieces["O" if to_play == "X" else "X"]
     return states
-
-
-def random_games(game: Breakthrough, n: int, seed: int) -> list[States]:
-    """The states [n] of `n` random games after 0, 1, 2 ... plies, until all are over."""
-    rng = np.random.default_rng(seed)
-    line = [game.reset(n)]
-    while not game.terminal(line[-1]).all():
-        line.append(game.step(line[-1], random_actions(game.legal(line[-1]), rng)))
-    return line
 
 
 def unfinished(game: Breakthrough, n: int, seed: int) -> States:
@@ -97,16 +79,6 @@ def twin_perft(width: int, height: int, depth: int) -> list[int]:
     for _ in range(depth):
         positions = [after for position in positions for _, after in twin_moves(position, width, height)]
         counts.append(len(positions))
-    return counts
-
-
-def perft(game: Breakthrough, depth: int) -> list[int]:
-    """Lines of play of 1 ... `depth` plies."""
-    states, counts = game.reset(1), []
-    for _ in range(depth):
-        rows, actions = np.nonzero(game.legal(states))
-        states = game.step(states[rows], actions)
-        counts.append(len(states))
     return counts
 
 
@@ -339,15 +311,7 @@ def test_the_estimate_knows_what_hangs() -> None:
 
 
 def test_greedy_players_of_the_estimate_beat_random_ones() -> None:
-    game, rng = Breakthrough(6), np.random.default_rng(0)
-    greedy, states = Greedy(game), game.reset(60)
-    seat = np.arange(60) % 2  # of the greedy player
-    while not game.terminal(states).all():
-        chosen = random_actions(game.legal(states), rng)
-        turn = ~game.terminal(states) & (states["to_play"] == seat)
-        chosen[turn] = greedy(states[turn], rng)
-        states = game.step(states, chosen)
-    assert (states["to_play"] != seat).mean() > 0.95, "the loser is to move"
+    assert won_by_greed(Breakthrough(6)) > 0.95
 
 
 # The peer

@@ -26,7 +26,7 @@ from envs.chess_game import (
     position,
 )
 from tests.chess_games import GAME, KIWIPETE, PERFT, START, after, games_at_random, planes, twin
-from tests.test_games import expand
+from tests.positions import expand
 
 # Counted positions.
 

@@ -21,6 +21,7 @@ import envs
 from envs import Game, States, random_actions
 from envs.chess_game import Chess
 from tests.marks import old_pettingzoo
+from tests.positions import assert_same, expand, perft, random_games
 
 SPECS = {
     "tictactoe": ["tictactoe"],
@@ -53,24 +54,9 @@ def test_every_registered_game_is_tested_here() -> None:
     assert set(SPECS) == set(envs.GAMES)
 
 
-def random_games(game: Game, n: int, seed: int) -> list[States]:
-    """The states [n] of `n` random games after 0, 1, 2 ... plies, until all are over."""
-    rng = np.random.default_rng(seed)
-    line = [game.reset(n)]
-    while not game.terminal(line[-1]).all():
-        line.append(game.step(line[-1], random_actions(game.legal(line[-1]), rng)))
-    return line
-
-
 def reached(game: Game, n: int = 12, seed: int = 0) -> States:
     """All states of `n` random games, the finished ones included."""
     return np.concatenate(random_games(game, n, seed))
-
-
-def assert_same(a: States, b: States) -> None:
-    assert a.dtype == b.dtype
-    for field in a.dtype.names or ():
-        np.testing.assert_array_equal(a[field], b[field], err_msg=field)
 
 
 @every_game
@@ -271,25 +257,10 @@ def test_any_line_of_play_looks_right(game: Game, choices: list[int]) -> None:
 # Counted positions.
 
 
-def expand(game: Game, states: States) -> States:
-    """All positions one ply after `states`, one for each legal action."""
-    rows, actions = np.nonzero(game.legal(states))
-    return game.step(states[rows], actions)
-
-
 def distinct(game: Game, states: States) -> States:
     """One state of each different board."""
     boards = game.board(states).reshape(len(states), math.prod(game.board_shape))
     return states[np.unique(boards.view(f"V{boards.shape[1]}"), return_index=True)[1]]
-
-
-def perft(game: Game, depth: int) -> list[int]:
-    """Lines of play of 1 ... `depth` plies."""
-    states, counts = game.reset(1), []
-    for _ in range(depth):
-        states = expand(game, states)
-        counts.append(len(states))
-    return counts
 
 
 PERFT_CONNECT_FOUR = [7, 49, 343, 2401, 16807, 117649, 823536, 5673234]  # John Tromp's counts

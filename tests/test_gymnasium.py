@@ -51,6 +51,16 @@ def masked(infos: dict[str, Any], rng: np.random.Generator, wrong: float = 0) ->
     return np.where(rng.random(len(mask)) < wrong, mask.argmin(axis=1), random_actions(mask, rng))
 
 
+def assert_alike(ours: Any, theirs: Any, *, steps: int, wrong: float = 0) -> None:
+    """Both vector environments answer the same to the same actions, whoever's opponents and resets come between."""
+    rng, found = np.random.default_rng(0), ours.reset(seed=0)
+    assert data_equivalence(found, theirs.reset(seed=0), exact=True)
+    for _ in range(steps):
+        actions = masked(found[-1], rng, wrong)
+        found = ours.step(actions)
+        assert data_equivalence(found, theirs.step(actions), exact=True)
+
+
 def recorded_games() -> list[Path]:
     """The golden playthroughs, one whole random game each."""
     files = sorted((Path(__file__).parent / "golden").glob("*.txt"))
@@ -135,13 +145,7 @@ def test_another_librarys_game_is_an_environment_too() -> None:
         warnings.filterwarnings("ignore", message=".*the environment not having a spec")
         check_env(single[0])
     theirs = gymnasium.vector.SyncVectorEnv([lambda env=env: env for env in single])
-    rng = np.random.default_rng(0)
-    found = vector.reset(seed=0)
-    assert data_equivalence(found, theirs.reset(seed=0), exact=True)
-    for _ in range(40):
-        actions = masked(found[-1], rng, wrong=0.05)
-        found = vector.step(actions)
-        assert data_equivalence(found, theirs.step(actions), exact=True)
+    assert_alike(vector, theirs, steps=40, wrong=0.05)
 
 
 def test_an_opponent_without_chance_answers_alike_in_both_environments() -> None:
@@ -150,13 +154,7 @@ def test_an_opponent_without_chance_answers_alike_in_both_environments() -> None
         gymnasium.make_vec("envs:Othello6x6-v0", num_envs=4, vectorization_mode=mode, opponent=opponent)
         for mode in ("vector_entry_point", "sync")
     )
-    rng = np.random.default_rng(0)
-    found = ours.reset(seed=0)
-    assert data_equivalence(found, theirs.reset(seed=0), exact=True)
-    for _ in range(60):
-        actions = masked(found[-1], rng)
-        found = ours.step(actions)
-        assert data_equivalence(found, theirs.step(actions), exact=True)
+    assert_alike(ours, theirs, steps=60)
 
 
 def test_gymnasiums_wrappers_understand_the_vector_environment() -> None:
@@ -478,13 +476,7 @@ def test_options_reach_the_game() -> None:
 def test_all_cores_play_the_same_games() -> None:
     with Threaded(envs.make("connect_four"), threads=2) as threaded:
         ours, theirs = BoardVectorEnv("connect_four", 2048), BoardVectorEnv(threaded, 2048)
-        rng = np.random.default_rng(0)
-        found = ours.reset(seed=0)
-        assert data_equivalence(found, theirs.reset(seed=0), exact=True)
-        for _ in range(12):
-            actions = masked(found[-1], rng)
-            found = ours.step(actions)
-            assert data_equivalence(found, theirs.step(actions), exact=True)
+        assert_alike(ours, theirs, steps=12)
 
 
 def _illegal(states: States, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -7,33 +7,14 @@ import pyspiel
 import pytest
 from numpy.typing import NDArray
 
-from agents.classic import Greedy
 from envs import States, make, random_actions
 from envs.hex import FAR, FIRST_EDGE, SECOND_EDGE, SIZES, Hex, edges, joins, neighbours, two_distances
+from tests.marks import wrapping
+from tests.positions import played, random_games, random_lines, won_by_greed
 
-# What kernels rely on, numpy warns of when they run uncompiled: unsigned numbers wrap around.
-pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered in scalar:RuntimeWarning")
+pytestmark = wrapping
 
 STEPS = ((-1, 0), (-1, 1), (0, 1), (1, 0), (1, -1), (0, -1))  # to the six neighbours, (rows, columns)
-
-
-def played(game: Hex, moves: str) -> States:
-    """[1] the position after `moves`, each of them legal."""
-    states = game.reset(1)
-    for move in moves.split():
-        action = game.parse_action(move)
-        assert game.legal(states)[0, action], move
-        states = game.step(states, np.array([action]))
-    return states
-
-
-def random_games(game: Hex, n: int, rng: np.random.Generator) -> tuple[list[States], list[NDArray[np.int64]]]:
-    """The states [n] after 0, 1, 2 ... plies until all games are over, and the actions [n] between them."""
-    line, chosen = [game.reset(n)], []
-    while not game.terminal(line[-1]).all():
-        chosen.append(random_actions(game.legal(line[-1]), rng))
-        line.append(game.step(line[-1], chosen[-1]))
-    return line, chosen
 
 
 def reach(stones: NDArray[np.bool_], sources: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -91,7 +72,7 @@ def check(game: Hex, states: States) -> None:
 @pytest.mark.parametrize("size", [3, 4, 7, 11, 12, 19])
 def test_chains_are_what_a_flood_fill_finds(size: int) -> None:
     game = Hex(size)
-    line, _ = random_games(game, 8, np.random.default_rng(size))
+    line = random_games(game, 8, seed=size)
     check(game, np.concatenate(line[:: 1 + size // 6] + line[-1:]))
 
 
@@ -213,7 +194,7 @@ def test_swap_is_the_second_players_first_move_or_never() -> None:
     game = Hex(4)
     swap = game.parse_action("swap")
     assert swap == game.parse_action("swap-pieces") == 16
-    line, _ = random_games(game, 200, np.random.default_rng(0))
+    line = random_games(game, 200, seed=0)
     for ply, states in enumerate(line):
         assert (game.legal(states)[:, swap] == (ply == 1)).all()
         assert (game.observe(states)[:, game.planes.index("swap allowed")] == (ply == 1)).all()
@@ -229,7 +210,7 @@ def test_swap_is_the_second_players_first_move_or_never() -> None:
 def test_a_swapped_game_is_the_other_game_with_the_players_changed_round(size: int) -> None:
     """Colours, edges and coordinates change places, and nothing else does: no kernel favours a colour."""
     plain, swapping = Hex(size, swap=False), Hex(size)
-    line, chosen = random_games(plain, 20, np.random.default_rng(size))
+    line, chosen = random_lines(plain, 20, seed=size)
     mirror = np.arange(size * size).reshape(size, size).T.reshape(-1)
     swapped = swapping.step(swapping.step(swapping.reset(20), chosen[0]), np.full(20, size * size))
     for states, actions in zip(line[1:], [*chosen[1:], chosen[-1]], strict=True):
@@ -293,15 +274,7 @@ def test_the_estimate_knows_that_a_good_opening_is_swapped() -> None:
 
 
 def test_greedy_players_of_the_estimate_beat_random_ones() -> None:
-    game, rng = Hex(6), np.random.default_rng(0)
-    greedy, states = Greedy(game), game.reset(60)
-    seat = np.arange(60) % 2  # of the greedy player
-    while not game.terminal(states).all():
-        chosen = random_actions(game.legal(states), rng)
-        turn = ~game.terminal(states) & (states["to_play"] == seat)
-        chosen[turn] = greedy(states[turn], rng)
-        states = game.step(states, chosen)
-    assert (states["to_play"] != seat).mean() > 0.95, "the loser is to move"
+    assert won_by_greed(Hex(6)) > 0.95
 
 
 # The peer
@@ -311,7 +284,7 @@ def same_games_as_openspiel(size: int, swap: bool, games: int) -> None:
     """Random games, move for move: names and legal moves, the end, the result and the last board."""
     game = Hex(size, swap=swap)
     peer = pyspiel.load_game(f"hex(board_size={size},swap={swap})")
-    line, chosen = random_games(game, games, np.random.default_rng(size))
+    line, chosen = random_lines(game, games, seed=size)
     legal, ended = [game.legal(states) for states in line], [game.terminal(states) for states in line]
     final, returns = game.board(line[-1]), game.returns(line[-1])
     for i in range(games):

@@ -9,13 +9,12 @@ import envs
 from agents.evaluators import rollouts
 from agents.search import Search, SearchSettings
 from envs import Game
+from tests.marks import wrapping
 
-# What kernels rely on, numpy warns of when they run uncompiled: unsigned numbers wrap around, the logarithm of 0 is -inf.
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:overflow encountered in scalar:RuntimeWarning"),
-    pytest.mark.filterwarnings("ignore:divide by zero encountered in log:RuntimeWarning"),
+    wrapping,
+    pytest.mark.filterwarnings("ignore:divide by zero encountered in log:RuntimeWarning"),  # the same of -inf
 ]
-
 
 GAMES = [
     "tictactoe",

@@ -19,8 +19,8 @@ from envs import records
 from envs.records import GameRecord
 from tests.go_boards import collection
 from tests.marks import compiled
+from tests.positions import assert_same
 from tests.record_texts import ROOT, go, names, one, random_record, read, reason, written
-from tests.test_games import assert_same
 
 # A peer
 
