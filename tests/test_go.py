@@ -164,8 +164,8 @@ def test_rollouts_depend_on_their_seed_alone() -> None:
         assert game.rollout(states[i : i + 1], seeds[i : i + 1])[0] == together[i]
     assert {-1, 1} <= set(np.unique(together)) <= {-1, 0, 1}
     last = game.step(states[-1:], np.array([game.num_actions - 1]))
-    if game.terminal(last)[0]:
-        assert game.rollout(last, seeds[:1])[0] == game.returns(last)[0]
+    assert game.terminal(last)[0], "the game was as long as it may be"
+    assert game.rollout(last, seeds[:1])[0] == game.returns(last)[0]
 
 
 def test_rollouts_fill_no_eye() -> None:
