@@ -39,9 +39,9 @@ SMALLEST_PIECE = 8  # positions that are worth a thread of their own
 # OpenVINO prepares itself for every batch size that is not the last one: a sixth of the time when sizes vary as they do in a
 # search. Pieces larger than one of these are filled up to a multiple of it.
 STEPS = (16, 4)
-# Compiled for one size it is faster, the smaller the network the more, and needs no preparing: 2 to 30% in bf16, 5 to 45% in
-# 8 bits (RESULTS.md). It takes a twentieth of a second, so that this is for the few sizes of single games and for multiples
-# of the larger number, as a worker's batches are; others share one compiled for any.
+# Compiled for one size it needs no preparing and is faster, the smaller network and batch the more: by 0 to 32% in bf16, by 5 to
+# 46% in 8 bits (RESULTS.md). That takes a twentieth of a second, so it is for the few sizes of single games and for multiples of
+# the larger number, as a worker's batches are; all others share one compiled for any.
 FIXED_TO, FIXED_STEP, ANY = 16, 64, 0
 
 
