@@ -129,6 +129,8 @@ def play(
         dark=not light,
     )
     if plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if ponder:
+            raise ValueError("--ponder: line by line nobody thinks on your time; it is for the full screen")
         from rich.console import Console
 
         from arena.play import play as play_lines
@@ -408,7 +410,7 @@ def sync(run: Annotated[Path, typer.Argument(help="folder of a run, or of many")
 def bench(
     config: Annotated[str, typer.Argument(help="a YAML file, or the name of one in configs/")] = "connect_four",
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
-    seconds: Annotated[float, typer.Option(help="of each measurement")] = 5.0,
+    seconds: Annotated[float, typer.Option(min=0.01, help="of each measurement")] = 5.0,
     json: Annotated[bool, typer.Option("--json", help="the figures as JSON")] = False,
 ) -> None:
     """Measure this machine: network, search and self-play side by side."""

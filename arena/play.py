@@ -118,7 +118,8 @@ class Session:
             for ply, seen in searches(game, hint_player(table.game, table.seats, seed=0), self.rng):
                 game.see(ply, seen)
                 status.update(f"reviewing: {ply + 1} of {len(game.states)} positions")
-        self.console.print(mistakes_table(game, table.side_names))
+        if game.marks():
+            self.console.print(mistakes_table(game, table.side_names))
         for side, name in enumerate(table.side_names):
             self.say(f"{name}: {summary(game, side)}")
 

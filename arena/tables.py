@@ -119,5 +119,5 @@ def go_game(name: str, player: str) -> Go:
             raise
         game = envs.make("go9" if player.partition(":")[0] == "champion" else "go19")
     if not isinstance(game, Go):
-        raise ValueError(f"the Go Text Protocol is for Go, not {game.name}")
+        raise ValueError(f"engines for GUIs and scripts play Go, not {game.name}")
     return game

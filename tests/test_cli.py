@@ -61,6 +61,8 @@ def test_help_imports_nothing_heavy() -> None:
         (["play", "go9", "--load", "a.sgf", "--review", "b.sgf"], "--load and --review"),
         (["play", "go9", "champion", "--watch", "random", "greedy"], "--watch names both players"),
         (["report", "nowhere"], "nowhere is no run, it does not exist"),
+        (["play", "connect_four", "--ponder"], "--ponder: line by line nobody thinks on your time"),
+        (["gtp", "--game", "chess"], "play Go, not chess"),
         (["agents", "export", "champion", "--game", "connect_four", "/dev/null"], "arena: /dev/null: File exists"),
         (
             ["agents", "import", "champion", "--game", "go9", "--runs", "/dev/null"],
@@ -75,6 +77,14 @@ def test_mistakes_are_one_line_and_exit_2(arguments: list[str], message: str, tm
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not done.stdout
+
+
+def test_records_that_are_not_there_are_refused_before_there_is_a_run(tmp_path: Path) -> None:
+    """The same command with its mistake mended was told that there was a run already."""
+    done = arena("train", "alphago_9x9", "records.path=nowhere", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "arena: records.path: there is no file or folder nowhere" in done.stderr
+    assert not (tmp_path / "runs" / "alphago_9x9" / "config.yaml").exists()
 
 
 def test_what_is_rated_already_takes_no_options_of_new_games(tmp_path: Path) -> None:

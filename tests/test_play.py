@@ -264,6 +264,12 @@ def test_every_command_answers(command: str) -> None:
     assert session("go5", "random", [command]).count("\n") > 8
 
 
+def test_a_review_without_mistakes_has_no_empty_table() -> None:
+    seen = session("tictactoe", "solver", ["b2", "review"])
+    assert "X: no mistakes" in seen
+    assert "better" not in seen
+
+
 def test_an_unknown_side_or_opponent_is_an_error() -> None:
     with pytest.raises(ValueError, match="--side is first, second, random, both or watch, not 'left'"):
         session("tictactoe", "random", [], side="left")

@@ -75,6 +75,9 @@ class Pipeline:
                 f"{self.folder} already holds a run: continue it with `arena train --resume {self.folder}`, "
                 "or give this one another name (name=...)"
             )
+        path = self.config.records.path
+        if path is not None and not Path(path).exists():  # before there is a run that would have to be continued
+            raise ValueError(f"records.path: there is no file or folder {path}")
         self.agents.mkdir(parents=True, exist_ok=True)
         self._keep_config()
 
