@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.nodes import ILLEGAL, clip, edge_value, worth_visiting
-from agents.selection import GUMBEL, PUCT, TINY, exploration, fill_sigmas, forced_visits, improved_policy
+from agents.selection import GUMBEL, PUCT, TINY, fill_sigmas, improved_policy
 from envs.jit import kernel
 
 
@@ -67,27 +67,6 @@ def _worth_playing(node, edge):
 
 
 @kernel
-def _unforced(node, edges, rule, forced, best, out):
-    """Take out of the visits `out` [A] those that only forcing accounts for: policy-target pruning (Wu 2019, section 3.2).
-
-    An action loses up to its forced visits, but none without which PUCT would prefer it to the most visited action `best`;
-    one that is left with a single visit loses that too.
-    """
-    explore = exploration(node, rule)
-    bar = edge_value(edges[best]) + explore * edges[best]["prior"] / (1.0 + edges[best]["visits"])
-    for a in range(len(edges)):
-        edge = edges[a]
-        if a == best or out[a] == 0:
-            continue
-        gap = bar - edge_value(edge)
-        if gap > 0:  # else it is better than the best at any number of visits
-            least = np.floor(explore * edge["prior"] / gap)  # so many visits and PUCT is below the bar
-            out[a] = min(out[a], max(least, out[a] - np.floor(forced_visits(node, edge, forced))))
-        if out[a] <= 1:
-            out[a] = 0.0
-
-
-@kernel
 def _summary(tree, rule, b, policy, sigmas, improved):
     """(value, choice) of the root of game b, as `root_summary` has them; fills `policy` [A] f4.
 
@@ -113,8 +92,6 @@ def _summary(tree, rule, b, policy, sigmas, improved):
         if rule.kind == PUCT:
             # A solved root can have no visits on a saving action; the prior then decides.
             improved[a] = edge["visits"] if most > 0 else edge["prior"] + TINY
-    if rule.kind == PUCT and tree.forced[b] > 0 and most > 0 and node["lower"] < node["upper"]:
-        _unforced(node, edges, rule, tree.forced[b], best, improved)
     for a in range(len(edges)):
         kept += improved[a]
     for a in range(len(edges)):
@@ -126,8 +103,8 @@ def _summary(tree, rule, b, policy, sigmas, improved):
 def root_summary(tree, rule, games, policy, action_values, bounds, values, choice):
     """Per game of `games`, at the root:
 
-    policy [n, A] f4         the improved policy: visit shares under PUCT, less those only forced, softmax(logits +
-                             sigma(completed Q)) under Gumbel; of a solved root only actions that keep its value
+    policy [n, A] f4         the improved policy: visit shares under PUCT, softmax(logits + sigma(completed Q)) under Gumbel;
+                             of a solved root only actions that keep its value
     action_values [n, A] f4  mean value of each visited action, the root's value elsewhere, 0 where illegal
     bounds [n, A, 2] i1      proven lower and upper bound of each action
     values [n] f4            mean value of all simulations, exact where solved

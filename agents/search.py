@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agents import tree as kernels
 from agents.evaluators import Answer, Asynchronous, Evaluation, Evaluator, Rollouts, checked
@@ -58,15 +58,17 @@ class SearchSettings(Section):
     noise_shaped: float = Field(
         0.0, ge=0, le=1, description="share of alpha for moves of more than average log prior only; KataGo 0.5"
     )
-    forced_playouts: float = Field(
-        0.0,
-        ge=0,
-        description="PUCT, searches with noise: k of sqrt(k P N) visits that a tried root move gets at least, taken out of "
-        "the policy again unless PUCT wants them; KataGo 2",
-    )
     max_considered: int = Field(16, ge=1, description="Gumbel: actions sequential halving starts with; paper 16")
     c_visit: float = Field(50.0, ge=0, description="Gumbel: paper 50")
     c_scale: float = Field(1.0, gt=0, description="Gumbel: weight of Q against log priors; paper 1")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _forget(cls, values: object) -> object:
+        """Agents and runs of before may say that they forced no playouts, a method that did not pay (RESULTS.md)."""
+        if isinstance(values, dict) and values.get("forced_playouts") == 0:
+            return {name: value for name, value in values.items() if name != "forced_playouts"}
+        return values
 
     def constants(self) -> Rule:
         """The numbers in the form the kernels take."""
@@ -199,7 +201,6 @@ class Search:
         kernels.clear(self.tree, slots)
         self._records[np.multiply(slots, self.capacity)] = untyped(states)
         self.tree.budget[slots] = simulations
-        self.tree.forced[slots] = np.multiply(self.settings.forced_playouts, noisy)
         self._noisy[slots] = noisy
 
     def advance(self, slot: int, state: np.void, simulations: int) -> int:
@@ -215,7 +216,7 @@ class Search:
         count = kernels.reroot(self.tree, slot, node, self._kept)
         self.states[slot, :count] = self.states[slot, self._kept[:count]]
         self.tree.budget[slot] = simulations
-        self.tree.forced[slot], self._noisy[slot] = 0.0, False
+        self._noisy[slot] = False
         return int(self.tree.done[slot])
 
     def _find(self, slot: int, state: np.void) -> int:

@@ -49,12 +49,6 @@ def exploration(node, rule):
     return rule.explored[count] if count < len(rule.explored) else _explored(count, rule.c_init, rule.c_base)
 
 
-@kernel
-def forced_visits(node, edge, forced):
-    """sqrt(k P N): visits that a tried action of the root gets whatever its value (Wu 2019, section 3.2)."""
-    return np.sqrt(forced * edge["prior"] * count_through(node))
-
-
 @inlined
 def puct(node, edges, rule):
     """argmax of Q + c P sqrt(N) / (1 + n): AlphaZero (2018), with first-play urgency for unvisited children."""
@@ -72,15 +66,6 @@ def puct(node, edges, rule):
         if score > best_score:
             best, best_score = a, score
     return best
-
-
-@kernel
-def forced_root(node, edges, rule, forced):
-    """The first action that has been tried and is short of its forced visits, else PUCT's."""
-    for a in range(len(edges)):
-        if 0 < count_through(edges[a]) < forced_visits(node, edges[a], forced) and worth_visiting(node, edges[a]):
-            return a
-    return puct(node, edges, rule)
 
 
 @kernel

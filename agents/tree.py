@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.nodes import EDGE, ILLEGAL, NODE, OUT_OF_BOUNDS, PENDING, UNEXPANDED, clip, count_through
-from agents.selection import PUCT, forced_root, gumbel_inner, gumbel_root, puct
+from agents.selection import PUCT, gumbel_inner, gumbel_root, puct
 from envs.jit import inlined, kernel
 
 NOWHERE = -2  # in place of a leaf's parent: there is no leaf
@@ -29,7 +29,6 @@ class Tree(NamedTuple):
     budget: NDArray[np.int32]  # [B] simulations wanted at the root; 0: the slot is idle
     done: NDArray[np.int32]  # [B] simulations finished at the root
     under_way: NDArray[np.int32]  # [B] simulations whose leaves await their evaluation, the root itself included
-    forced: NDArray[np.float64]  # [B] PUCT: k of the visits forced at the root, 0 for none
     gumbel: NDArray[np.float64]  # [B, A] Gumbel noise of the root plus log prior
     plan: NDArray[np.int32]  # [B, P] sequential halving: visits an action must have to be considered at simulation i
 
@@ -43,7 +42,6 @@ def new_tree(games: int, nodes: int, actions: int, plan: int) -> Tree:
         budget=np.zeros(games, np.int32),
         done=np.zeros(games, np.int32),
         under_way=np.zeros(games, np.int32),
-        forced=np.zeros(games, np.float64),
         gumbel=np.zeros((games, actions), np.float64),
         plan=np.zeros((games, plan), np.int32),
     )
@@ -113,14 +111,11 @@ def _prove(tree, b, node, lower, upper):
 
 
 @inlined
-def _descend_puct(nodes, edges, forced, rule):
+def _descend_puct(nodes, edges, rule):
     """`_descend` under PUCT, in the tree of `nodes` [N] and `edges` [N, A]."""
     node = 0
     while True:
-        if node == 0 and forced > 0:
-            a = forced_root(nodes[0], edges[0], rule, forced)
-        else:
-            a = puct(nodes[node], edges[node], rule)
+        a = puct(nodes[node], edges[node], rule)
         _depart(nodes[node], edges[node, a])
         if _ends(edges[node, a]):
             return node, a
@@ -144,7 +139,7 @@ def _descend_gumbel(tree, b, simulation, rule, tried, terms):
 def _descend(tree, b, simulation, rule, tried, terms):
     """(node, action) of the edge where the walk from the root ended, virtual losses laid on its way."""
     if rule.kind == PUCT:
-        return _descend_puct(tree.node[b], tree.edge[b], tree.forced[b], rule)
+        return _descend_puct(tree.node[b], tree.edge[b], rule)
     return _descend_gumbel(tree, b, simulation, rule, tried, terms)
 
 

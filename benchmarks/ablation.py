@@ -51,7 +51,6 @@ METHODS = (
     Method("reply", ("network.reply=true",)),
     Method("soft_policy", ("network.soft_policy=true",)),
     Method("surprise", ("selfplay.surprise=0.5",)),
-    Method("forced_playouts", ("search.forced_playouts=2.0",), ("search.rule=puct",)),
     Method("shaped_noise", ("search.noise_shaped=0.5",), ("search.rule=puct",)),
     Method("gumbel", ("search.rule=gumbel",), ("search.rule=puct",)),
     Method("playout_cap", ("selfplay.full_fraction=0.25",)),

@@ -20,7 +20,6 @@ from tests.test_search import hashed
 
 SETTINGS = {
     "puct": ROLLOUT_SEARCH,
-    "forced": SearchSettings(rule="puct", forced_playouts=2.0),
     "gumbel": SearchSettings(rule="gumbel"),
 }
 

@@ -15,7 +15,6 @@ from envs import Game, States
 from tests.twin import Twin
 
 PUCT, GUMBEL = SearchSettings(rule="puct"), SearchSettings(rule="gumbel")
-FORCED = SearchSettings(rule="puct", forced_playouts=2.0, noise_fraction=0.0)  # noisy slots force visits
 
 
 def hashed(game: Game) -> Evaluator:
@@ -52,11 +51,9 @@ def searched(
     simulations: int,
     per_game: int = 1,
     batches: int = 1,
-    *,
-    noisy: bool = False,
 ) -> Search:
     search = Search(game, settings, slots=len(states), capacity=simulations + 1)
-    search.begin(np.arange(len(states)), states, simulations, noisy=noisy)
+    search.begin(np.arange(len(states)), states, simulations)
     search.run(evaluate, np.random.default_rng(0), per_game=per_game, batches=batches)
     return search
 
@@ -65,7 +62,7 @@ WAYS = pytest.mark.parametrize(("leaves", "batches"), [(1, 1), (8, 1), (1, 2), (
 
 
 @WAYS
-@pytest.mark.parametrize("settings", [PUCT, GUMBEL, FORCED], ids=["puct", "gumbel", "forced"])
+@pytest.mark.parametrize("settings", [PUCT, GUMBEL], ids=["puct", "gumbel"])
 @pytest.mark.parametrize("name", ["tictactoe", "connect_four", "go3"])
 def test_trees_are_node_identical_to_the_plain_twin(
     name: str, settings: SearchSettings, leaves: int, batches: int
@@ -73,8 +70,8 @@ def test_trees_are_node_identical_to_the_plain_twin(
     game = envs.make(name)
     for seed in range(6):
         start = random_position(game, plies=(seed * 2) % 5, seed=seed)
-        search = searched(game, hashed(game), settings, start, 120, leaves, batches, noisy=settings is FORCED)
-        twin = Twin(game, hashed(game), settings, start, noisy=settings is FORCED)
+        search = searched(game, hashed(game), settings, start, 120, leaves, batches)
+        twin = Twin(game, hashed(game), settings, start)
         twin.run(120, leaves, batches)
         assert search.tree.size[0] == len(twin.order)
         for number, node in enumerate(twin.order):
@@ -86,46 +83,6 @@ def test_trees_are_node_identical_to_the_plain_twin(
             for action in node.legal:
                 assert search.tree.edge["visits"][0, number, action] == node.visits.get(action, 0)
                 assert search.tree.edge["total"][0, number, action] == pytest.approx(node.totals.get(action, 0.0))
-
-
-def test_visits_that_were_only_forced_are_no_part_of_the_policy() -> None:
-    """One good move, the others equally bad: forcing visits them all, the policy is what the search alone would play."""
-    game = envs.make("connect_four")
-    board = game.board(game.step(game.reset(1), np.array([3])))[0]
-    (row, column), stone = np.argwhere(board)[0], board[board != 0][0]
-
-    def best_in_the_middle(states: States) -> Evaluation:
-        good = game.board(states)[:, row, column] == stone
-        values = np.where(good, 0.8, -0.8) * np.where(states["to_play"] == 0, 1, -1)
-        priors, _ = uniform(game)(states)
-        return Evaluation(priors, values.astype(np.float32))
-
-    forced = searched(game, best_in_the_middle, FORCED, game.reset(1), 200, noisy=True).results(np.array([0]))
-    plain = searched(game, best_in_the_middle, PUCT, game.reset(1), 200).results(np.array([0]))
-    assert forced.visits[0].min() > plain.visits[0].min()
-    assert forced.visits[0].sum() == plain.visits[0].sum() == 200
-    assert forced.policy[0].tolist() == [0, 0, 0, 1, 0, 0, 0]
-    quiet = searched(game, best_in_the_middle, FORCED, game.reset(1), 200).results(np.array([0]))
-    assert quiet.visits.tolist() == plain.visits.tolist()
-    assert quiet.policy.tolist() == plain.policy.tolist()
-
-
-@pytest.mark.parametrize("name", ["connect_four", "go3"])
-def test_pruned_policies_are_those_of_the_plain_twin(name: str) -> None:
-    game, pruned = envs.make(name), 0
-    for seed in range(12):
-        start = random_position(game, plies=(seed * 2) % 5, seed=seed)
-        twin = Twin(game, hashed(game), FORCED, start, noisy=True)
-        twin.run(60)
-        if twin.root.lower == twin.root.upper:
-            continue
-        search = searched(game, hashed(game), FORCED, start, 60, noisy=True)
-        left = twin.pruned_visits()
-        wanted = np.array([left.get(a, 0) for a in range(game.num_actions)])
-        found = search.results(np.array([0]))
-        pruned += int(found.visits.sum() - wanted.sum())
-        assert found.policy[0] == pytest.approx(wanted / wanted.sum(), abs=1e-6)
-    assert pruned > 0
 
 
 @pytest.mark.parametrize("settings", [PUCT, GUMBEL], ids=["puct", "gumbel"])

@@ -68,6 +68,13 @@ def test_a_wrong_override_is_named(override: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_run_of_before_that_forced_no_playouts_is_read_and_one_that_did_is_refused() -> None:
+    config = find_config("connect_four")
+    assert load(Config, config, ["search.forced_playouts=0.0"]) == load(Config, config)
+    with pytest.raises(SettingsError, match=r"search.forced_playouts: no such key"):
+        load(Config, config, ["search.forced_playouts=2.0"])
+
+
 def test_all_mistakes_of_a_file_come_at_once(tmp_path: Path) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text("name: x\ngame: tictactoe\niterations: many\nserch: {rule: puct}\n")

@@ -48,7 +48,6 @@ KATAGO = [
     "selfplay.full_fraction=0.5",
     "selfplay.value_mix=0.3",
     "search.rule=puct",
-    "search.forced_playouts=2.0",
     "search.noise_shaped=0.5",
 ]
 

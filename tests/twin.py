@@ -57,10 +57,7 @@ Path = list[tuple[Node, int]]  # from the root, with the action taken in each no
 class Twin:
     """Search of one position; `order` lists the nodes as they were made."""
 
-    def __init__(
-        self, game: Game, evaluate: Evaluator, settings: SearchSettings, state: np.ndarray, noisy: bool = False
-    ) -> None:
-        self.noisy = noisy  # as in self-play, but with noise of no size: visits are forced
+    def __init__(self, game: Game, evaluate: Evaluator, settings: SearchSettings, state: np.ndarray) -> None:
         self.game, self.evaluate, self.settings = game, evaluate, settings
         self.order: list[Node] = []
         self.root = self._node(state)
@@ -157,10 +154,6 @@ class Twin:
         mean = min(max(total / (1 + node.count), node.lower), node.upper)
         urgency = mean - s.fpu * math.sqrt(sum(node.prior[a] for a in node.legal if node.through(a)))
         explore = self._exploration(node)
-        if node is self.root and self.noisy:
-            for a in node.worth():
-                if 0 < node.through(a) < self._forced(a):
-                    return a
 
         def score(a: int) -> float:
             n = node.through(a)
@@ -171,29 +164,6 @@ class Twin:
     def _exploration(self, node: Node) -> float:
         s, count = self.settings, 1 + node.count
         return (s.c_init + math.log((count + s.c_base + 1) / s.c_base)) * math.sqrt(count)
-
-    def _forced(self, action: int) -> float:
-        return math.sqrt(self.settings.forced_playouts * self.root.prior[action] * self.root.count)
-
-    def pruned_visits(self) -> dict[int, int]:
-        """Visits of the unsolved root's actions, one by one taken away as long as they were only forced."""
-        root, explore = self.root, self._exploration(self.root)
-
-        def score(a: int, n: int) -> float:
-            return root.q(a) + explore * root.prior[a] / (1 + n)
-
-        left = {a: root.visits[a] for a in root.worth() if a in root.visits}
-        best = max(left, key=lambda a: (left[a], root.prior[a]))
-        bar = score(best, left[best])
-        for a in left:
-            if a == best:
-                continue
-            for _ in range(int(self._forced(a))):
-                if left[a] == 0 or score(a, left[a] - 1) >= bar:
-                    break
-                left[a] -= 1
-            left[a] = left[a] if left[a] > 1 else 0
-        return left
 
     def _improved_logits(self, node: Node) -> dict[int, float]:
         prior = {a: node.prior[a] + 1e-9 for a in node.legal}
