@@ -70,7 +70,7 @@ def _recall(tree, b, node, a):
         edge["flying"] -= 1
         above["flying"] -= 1
         if count_through(edge) == 0:
-            above["tried"] -= edge["prior"]
+            above["tried"] = max(0.0, above["tried"] - edge["prior"])
         node, a = above["parent"], above["action"]
 
 

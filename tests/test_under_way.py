@@ -247,3 +247,26 @@ def test_a_player_that_is_stopped_goes_on_with_what_it_has() -> None:
     assert not late.open
     assert search.tree.done[0] == 400 or search.solved(ZERO)[0]
     assert_sound(search)
+
+
+def test_taking_back_leaves_no_less_than_nothing_tried() -> None:
+    """First-play urgency has its root: sums of priors of very different size leave remainders behind, of either sign."""
+    game, rng = envs.make("tictactoe"), np.random.default_rng(0)
+
+    def lopsided(states: States) -> Evaluation:
+        priors = 10.0 ** rng.uniform(-20, 0, (len(states), game.num_actions)) * game.legal(states)
+        return Evaluation(
+            (priors / priors.sum(axis=1, keepdims=True)).astype(np.float32), np.zeros(len(states), np.float32)
+        )
+
+    def fails(states: States) -> Evaluation:
+        raise KeyboardInterrupt
+
+    for _ in range(200):
+        search = Search(game, SearchSettings(rule="puct", c_init=0.1), slots=1, capacity=101)
+        search.begin(ZERO, game.reset(1), 100)
+        search.step(lopsided, rng)
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                search.step(fails, rng, per_game=9)
+            assert (search.tree.node["tried"] >= 0).all()
