@@ -61,13 +61,13 @@ def analyze(game: Game, moves: str, player: str, *, as_json: bool, seed: int, co
 
 
 def searched(game: Game, states: States, player: str, seen: View) -> dict[str, Any]:
-    """The view of a searching player: value in [-1, 1] for the side to move, moves best first, the best line."""
+    """The view of a searching player: value in [-1, 1] for the side to move, moves best first (unvisited ones have none), the best line."""
     moves = [
         {
             "move": move_name(game, seen.state, row.action),
             "visits": row.visits,
             "prior": row.prior,
-            "value": row.value,
+            "value": row.value if row.visits else None,
             "proven": row.proven,
         }
         for row in seen.candidates

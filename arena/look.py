@@ -25,7 +25,7 @@ class Candidate(NamedTuple):
     action: int
     visits: int
     prior: float
-    value: float  # in [-1, 1]
+    value: float  # in [-1, 1]; without visits the position's
     proven: str  # "won", "drawn", "lost", or "" where open
 
 
@@ -131,7 +131,8 @@ def candidate_table(game: Game, seen: View, most: int = 7) -> Table:
         table.add_column(column, justify="left" if column in ("move", "proven") else "right")
     for row in seen.candidates[:most]:
         name = move_name(game, seen.state, row.action)
-        cells = (name, str(row.visits), percent(row.value), f"{row.prior:.1%}", row.proven)
+        value = percent(row.value) if row.visits else ""
+        cells = (name, str(row.visits), value, f"{row.prior:.1%}", row.proven)
         table.add_row(*cells[: len(table.columns)])
     return table
 

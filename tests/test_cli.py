@@ -203,6 +203,9 @@ def test_analysis_as_json() -> None:
     assert report["proven"] == "won"
     assert report["moves"][0]["move"] in ("3", "6")
     assert report["line"][0] == report["moves"][0]["move"]
+    short = json.loads(arena("analyze", "connect_four", "4455", "--json", "--player", "mcts:3").stdout)
+    assert [move["value"] is None for move in short["moves"]] == [move["visits"] == 0 for move in short["moves"]]
+    assert 0 in [move["visits"] for move in short["moves"]]
 
 
 def test_match_prints_a_result_and_keeps_the_games(tmp_path: Path) -> None:
