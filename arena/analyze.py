@@ -61,7 +61,7 @@ def analyze(game: Game, moves: str, player: str, *, as_json: bool, seed: int, co
 
 
 def searched(game: Game, states: States, player: str, seen: View) -> dict[str, Any]:
-    """The view of a searching player: value in [-1, 1] for the side to move, moves best first (unvisited ones have none), the best line."""
+    """The view of a searching player: value for the side to move, in [-1, 1]; moves best first; the best line."""
     moves = [
         {
             "move": move_name(game, seen.state, row.action),
