@@ -12,6 +12,7 @@ from agents.solver import ILLEGAL, Solver
 from arena.look import View, candidate_table, line_text, percent, searcher, view
 from envs import Game, States
 from envs.game import move_name, move_names, parse_move
+from envs.words import number_of
 
 
 def position(game: Game, moves: str) -> tuple[States, list[int]]:
@@ -48,7 +49,7 @@ def analyze(game: Game, moves: str, player: str, *, as_json: bool, seed: int, co
         seen = view(searcher(game, player, seed), states[0], rng)
         report = searched(game, states, player, seen)
         proven = f", proven {seen.proven}" if seen.proven else ""
-        lines = [f"the side to move wins {percent(seen.value)}{proven}; {seen.simulations} simulations"]
+        lines = [f"the side to move wins {percent(seen.value)}{proven}; {number_of(seen.simulations, 'simulation')}"]
     if as_json:
         console.print(json.dumps(report), soft_wrap=True, highlight=False, markup=False)
         return

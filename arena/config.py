@@ -6,10 +6,11 @@ The parts' own settings live beside the parts; here is what binds them together.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 import envs
 from agents.network import NetworkSettings
@@ -24,8 +25,16 @@ from arena.replay import ReplaySettings
 from arena.selfplay import SelfPlaySettings
 from arena.workers import WorkerSettings
 
-NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$"  # not . or .., which are other folders
 SectionType = TypeVar("SectionType", bound=Section)
+
+
+def _names_a_folder(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):  # not . or .., which are other folders
+        raise ValueError(f"'{name}' is no name for a run: letters, digits, _, - and . make one, and no . begins it")
+    return name
+
+
+RunName = Annotated[str, AfterValidator(_names_a_folder), Field(description="of the run and of its folder")]
 
 
 class RatingSettings(Section):
@@ -68,7 +77,7 @@ class TrackingSettings(Section):
 class Config(Section):
     """An experiment."""
 
-    name: str = Field(pattern=NAME, description="of the run and of its folder")
+    name: RunName
     game: str = Field(description="as `arena games` lists it: connect_four, go9, go:size=9,komi=6.5")
     seed: int = Field(0, ge=0, description="every random draw of the run follows from it")
     iterations: int = Field(ge=1, description="rounds of self-play, learning and saving")

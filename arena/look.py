@@ -44,7 +44,7 @@ def searcher(game: Game, spec: str, seed: int) -> SearchPlayer:
     """The player `spec`, if it is one that searches: others cannot explain themselves (ValueError)."""
     player = looker(make_player(game, spec, seed=seed))
     if player is None:
-        raise ValueError(f"'{spec}' does not search; look with mcts:1000, a trained agent, or solver (Connect Four)")
+        raise ValueError(f"'{spec}' does not search; look with mcts:1000 or a trained agent")
     return player
 
 

@@ -18,6 +18,7 @@ from arena.review import Review, mistakes_table, searches, summary
 from arena.table import Options, Table, choose, hint_player, played_otherwise, seat_names, sit
 from envs import Game
 from envs.game import move_name, parse_move
+from envs.words import number_of
 
 HELP = """\
 a move     in the game's own notation, as on the board's edge ({example})
@@ -56,7 +57,7 @@ class Session:
     def verdict(self) -> str:
         """How the game ended."""
         table = self.table
-        moves = f"after {len(table.actions)} moves"
+        moves = f"after {number_of(len(table.actions), 'move')}"
         if table.lost is not None and table.lost.reason == "resignation":
             return (
                 f"{'you' if table.lost.side in table.persons else table.seats[table.lost.side].name} resigned {moves}"
@@ -254,4 +255,4 @@ def _obey(session: Session, command: str) -> bool:
 def _judgement(seen: View) -> str:
     """The value of a search as a chance to win, and how it was come by."""
     proven = f", proven {seen.proven}" if seen.proven else ""
-    return f"{percent(seen.value)}{proven}, {seen.simulations} simulations"
+    return f"{percent(seen.value)}{proven}, {number_of(seen.simulations, 'simulation')}"

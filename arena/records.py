@@ -15,6 +15,7 @@ from rich.table import Table
 
 from envs import records
 from envs.records import GameRecord, Skipped
+from envs.words import number_of
 
 BATCH = 1024  # games that are replayed side by side
 SHOWN = 5  # examples of each reason, and players, that are shown
@@ -68,7 +69,9 @@ def summarise(paths: list[Path], *, game: str, check: bool, to: Path | None, con
     if first is None:
         raise ValueError(f"no game could be read in {', '.join(map(str, paths))}")
     if to is not None:
-        console.print(f"{summary.games.total():,} games written to {to}", markup=False, highlight=False)
+        console.print(
+            f"{number_of(summary.games.total(), 'game')} written to {to}", markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def _counted(found: Iterable[GameRecord | Skipped], summary: Summary) -> Iterator[GameRecord]:
@@ -116,7 +119,7 @@ def _print(summary: Summary, console: Console) -> None:
             f"{records.printable(name, 40)} {count:,}" for name, count in summary.players.most_common(SHOWN)
         )
         more = " ..." if len(summary.players) > SHOWN else ""
-        console.print(f"{len(summary.players):,} players: {most}{more}", markup=False, highlight=False)
+        console.print(f"{number_of(len(summary.players), 'player')}: {most}{more}", markup=False, highlight=False)
     if summary.dates:
         console.print(f"played from {min(summary.dates)} to {max(summary.dates)}", highlight=False)
     if summary.skipped:
@@ -129,4 +132,4 @@ def _print(summary: Summary, console: Console) -> None:
             table.add_row(f"{count:,}", reason, escape("\n".join(examples)))
         console.print(table)
     read, skipped = summary.games.total(), summary.skipped.total()
-    console.print(f"{read:,} games read, {skipped:,} skipped", highlight=False)
+    console.print(f"{number_of(read, 'game')} read, {skipped:,} skipped", highlight=False)

@@ -19,6 +19,7 @@ from arena.rating import Estimate, Result
 from arena.schedule import Format, ladder_order, swiss_points
 from arena.sprt import SPRT, pair_counts
 from arena.tournament import Played, Tournament, pairs, play
+from envs.words import number_of
 
 REPEATED = ("gomoku",)  # a name for a game that is in the list under another one too
 
@@ -119,7 +120,7 @@ def show_ratings(
     if len(found) > 1:
         console.print(f"No games link these {len(found)} groups: their ratings do not compare.", soft_wrap=True)
     if copies:
-        console.print(f"{copies} games were copies of others and count once.", soft_wrap=True)
+        console.print(f"Not counted: {number_of(copies, 'game')}, each a copy of another.", soft_wrap=True)
 
 
 def show_losses(console: Console, ledger: Ledger, game: str, version: int, event: str | None = None) -> None:

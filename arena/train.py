@@ -24,6 +24,7 @@ from arena.run import Run
 from arena.settings import find_config, kind, load
 from arena.standings import rating_table
 from arena.tracking import Tracker
+from envs.words import number_of
 
 LOCK = "lock"  # in a run's folder, held by whoever trains there
 
@@ -34,7 +35,16 @@ def start(name: str, overrides: Sequence[str], *, runs: Path, smoke: bool) -> No
     config: Config | AlphaGoConfig
     if kind(path) == "alphago":
         config = load(AlphaGoConfig, path, overrides)
-        config = shrink_alphago(config) if smoke else config
+        if smoke:
+            unread = config.records.path
+            config = shrink_alphago(config)
+            if unread is not None:
+                Console().print(
+                    f"records.path={unread} is not read: a smoke run plays a few games of its own on a small board",
+                    markup=False,
+                    highlight=False,
+                    soft_wrap=True,
+                )
     else:
         config = load(Config, path, overrides)
         config = shrink(config) if smoke else config
@@ -88,7 +98,7 @@ def _run_alphago(config: AlphaGoConfig, folder: Path, *, fresh: bool) -> None:
 def _run(config: Config, folder: Path, *, fresh: bool) -> None:
     console = Console(emoji=False, markup=False)
     with Display(console, iterations=config.iterations) as display:
-        display.note(f"{config.name}: {config.game}, {config.iterations} iterations; run folder {folder}")
+        display.note(f"{config.name}: {config.game}, {number_of(config.iterations, 'iteration')}; run folder {folder}")
         run = Run(config, folder, display)
         runtime = run.config.runtime
         display.note(

@@ -98,6 +98,16 @@ def test_moves_are_counted_for_who_made_them(plies: int, ours: int) -> None:
     assert one.moves == ((3, 2) if plies == 0 else (2, 3))
 
 
+def test_a_smoke_run_says_that_it_does_not_read_the_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("arena.train._go", lambda config, folder, *, fresh: None)
+    training.start("alphago_9x9", ["records.path=games.sgf"], runs=tmp_path, smoke=True)
+    assert "records.path=games.sgf is not read" in capsys.readouterr().out
+    training.start("alphago_9x9", [], runs=tmp_path, smoke=True)
+    assert capsys.readouterr().out == ""
+
+
 def test_what_a_resumed_pipeline_was_told_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Overrides left no trace in the run's folder, and were forgotten by the next resumption."""
 

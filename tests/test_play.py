@@ -230,7 +230,7 @@ def test_a_program_that_resigns_has_lost_and_the_record_says_so(
     monkeypatch.setattr("arena.table.make_player", lambda *args, **options: give_up)
     path = tmp_path / "game.sgf"
     seen = session("go:size=5", "gtp:program", ["C3", f"save {path}", "undo", "moves"])
-    assert "gtp:program resigned after 1 moves" in seen
+    assert "gtp:program resigned after 1 move\n" in seen
     assert "none yet" in seen
     assert "RE[B+Resign]" in path.read_text()
 

@@ -175,7 +175,7 @@ def test_the_command_shows_and_converts(tmp_path: Path) -> None:
     assert "go:size=9 1 1 0 0 0 2" in lines
     assert "hex:size=5 1 0 0 0 1 1" in lines
     assert "\x1b" not in shown.stdout
-    assert "1 players: A\ufffd[2Jnn 1" in shown.stdout
+    assert "1 player: A\ufffd[2Jnn 1" in shown.stdout
     assert "played from 1999 to 2026-11-23" in lines
     assert "2 games read, 2 skipped" in lines
     joined = "".join(shown.stdout.split())

@@ -99,7 +99,7 @@ def test_breakthrough_takes_a_piece_up_and_puts_it_down() -> None:
         await screen.click(square["a2"])
         assert set(screen.app.page.board.moves.starting(square["a2"])) == {square["a3"], square["b3"]}
         await screen.click(square["h5"])
-        assert screen.text("#status") == "h5 is not possible here"
+        assert screen.text("#status") == "h5 is not possible here."
         await screen.click(square["b3"])
         assert screen.moves == "a2b3"
 
@@ -187,7 +187,7 @@ def test_what_is_not_possible_is_answered() -> None:
     async def script(screen: Screen) -> None:
         await screen.click(4)
         await screen.click(4)
-        assert screen.text("#status") == "b2 is not possible here"
+        assert screen.text("#status") == "b2 is not possible here."
         await screen.press("m", "z", "9", "enter")
         assert "'z9' is not a cell" in screen.picture
         await screen.press("escape")
@@ -244,6 +244,22 @@ def test_keys_on_their_way_to_a_window_that_has_closed_do_no_harm(
 
     monkeypatch.chdir(tmp_path)
     drive("connect_four", TWO_PEOPLE, script)
+
+
+def test_where_no_board_is_drawn_p_chooses_among_the_moves() -> None:
+    """A game of six moves, each of them possible, was announced as 'only p', and p as a pass."""
+
+    async def script(screen: Screen) -> None:
+        assert screen.text("#status") == "First to move: press p for 1 or 2 or 3 or 4 or 5 or 6."
+        assert "p Choose" in screen.picture
+        await screen.press("p", "down", "enter")
+        assert screen.moves == "2"
+
+    async def many(screen: Screen) -> None:
+        assert screen.text("#status") == "First to move: press p for the list."
+
+    drive("openspiel:mancala", TWO_PEOPLE, script)
+    drive("openspiel:dots_and_boxes", TWO_PEOPLE, many)
 
 
 def test_help_and_light() -> None:

@@ -162,7 +162,7 @@ def test_a_program_that_gives_up_or_fails_has_lost(monkeypatch: pytest.MonkeyPat
     async def script(screen: Screen) -> None:
         await screen.click(0)
         await screen.until(lambda: screen.over)
-        assert "has won since the other side's program stopped after 1 moves: it ended" in screen.text("#status")
+        assert "has won since the other side's program stopped after 1 move: it ended" in screen.text("#status")
         await screen.press("u")
         assert screen.moves == ""
 

@@ -72,6 +72,20 @@ def test_labels_are_those_of_the_games_own_drawing() -> None:
     assert labels(envs.make("connect_four")) == (list("1234567"), [""] * 6)
 
 
+def test_a_mark_on_the_last_stone_of_a_small_board_takes_the_place_of_its_parentheses() -> None:
+    """It was drawn as 4?!), the row's name before it and half of the parentheses behind."""
+    game = envs.make("go9")
+    look = drawing.look(game, dark=True)
+    small = drawing.smallest(game.board_shape, look, True)
+    stones = np.zeros((9, 9), np.int8)
+    stones[5, [0, 1]] = 1, -1
+    scene = drawing.Scene(stones, last=45, notes={45: ("?!", "?!")})
+    assert drawing.draw(scene, look, small, labels(game), "#000000")[6].text.startswith(" 4  ?!")
+    assert drawing.draw(drawing.Scene(stones, last=45), look, small, labels(game), "#000000")[6].text.startswith(
+        " 4 (●)"
+    )
+
+
 # Colours
 
 

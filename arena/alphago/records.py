@@ -17,6 +17,7 @@ from arena.alphago import store, teacher
 from arena.alphago.store import Line
 from envs import Game, records
 from envs.records import GameRecord, Skipped
+from envs.words import number_of
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -66,7 +67,7 @@ def build(
         source = settings.path
         note(f"records: reading {source}")
         games, skipped = _recorded(game, Path(source), settings.maximum)
-    note(f"{len(games):,} games, {skipped.total():,} skipped{_reasons(skipped)}")
+    note(f"{number_of(len(games), 'game')}, {skipped.total():,} skipped{_reasons(skipped)}")
     held_out = [hashed(g.group) < settings.test_share for g in games]
     parts = {
         "train": [g.line for g, held in zip(games, held_out, strict=True) if not held],

@@ -16,7 +16,7 @@ from arena.alphago.records import RecordsSettings
 from arena.alphago.reinforce import ReinforceSettings
 from arena.alphago.table import TableSettings
 from arena.alphago.values import ValueSettings
-from arena.config import NAME, TrackingSettings
+from arena.config import RunName, TrackingSettings
 from arena.footprint import FootprintSettings
 from arena.learner import TrainSettings
 
@@ -25,7 +25,7 @@ class AlphaGoConfig(Section):
     """The pipeline of the 2016 paper."""
 
     kind: Literal["alphago"] = "alphago"
-    name: str = Field(pattern=NAME, description="of the run and of its folder")
+    name: RunName
     game: str = Field(description="as `arena games` lists it: go9, go:size=19")
     seed: int = Field(0, ge=0, description="every random draw of the run follows from it")
     runtime: RuntimeSettings = RuntimeSettings()

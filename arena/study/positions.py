@@ -14,6 +14,7 @@ from arena.alphago import store
 from arena.alphago.records import group, hashed, playable
 from envs import Game, States, random_actions
 from envs.records import GameRecord
+from envs.words import number_of
 
 PHASES = ("opening", "middle", "end")
 WARM_PLIES = 2  # uniformly random moves that an agent's own games begin with, so that they differ
@@ -63,7 +64,7 @@ def recorded(
     there is nothing to draw from.
     """
     found, skipped = playable(game, path, games)
-    note(f"{path}: {len(found):,} games, {skipped.total():,} skipped")
+    note(f"{path}: {number_of(len(found), 'game')}, {skipped.total():,} skipped")
     if held_out:
         found = [record for record in found if hashed(group(record)) < held_out]
         if not found:

@@ -53,6 +53,7 @@ class PlayApp(App[None]):
         Binding("g", "ground", "Territory"),
         Binding("p", "elsewhere('pass')", "Pass"),
         Binding("p", "elsewhere('swap')", "Swap"),
+        Binding("p", "elsewhere('choose')", "Choose"),
         Binding("n", "new", "New"),
         Binding("v", "review", "Review"),
         Binding("l", "opponent", "Level"),
@@ -77,7 +78,9 @@ class PlayApp(App[None]):
         self.turns: Turns | None = None  # while the players are being prepared
         self.failure: Exception | None = None  # why there is no game
         self.theme = "textual-dark" if self.options.dark else "textual-light"
-        self._elsewhere = ""  # what moves without a place on the board do: pass or swap; empty where there are none
+        self._elsewhere = (
+            ""  # what moves without a place on the board do: pass, swap, all there is; empty where there are none
+        )
 
     def compose(self) -> ComposeResult:
         yield self.page
@@ -130,6 +133,8 @@ class PlayApp(App[None]):
         self.turns = turns = Turns(prepared, self.thinker, self.rng, self.options, self._show)
         placeless = [self.game.action_name(a) for a in range(self.game.num_actions) if not names_a_place(self.game, a)]
         self._elsewhere = "swap" if "swap" in placeless else "pass" if placeless else ""
+        if not self.page.board.pictured:
+            self._elsewhere = "choose"
         self.refresh_bindings()
         try:
             turns.go_on() if self.options.record is None else turns.open(self.options.record)

@@ -178,7 +178,7 @@ class BoardView(Widget, can_focus=True):
             self._taken = point
         else:
             y, x = divmod(point, self.game.board_shape[1])
-            self.post_message(self.Refused(f"{self._names[0][x]}{self._names[1][y]} is not possible here"))
+            self.post_message(self.Refused(f"{self._names[0][x]}{self._names[1][y]} is not possible here."))
 
     def _look(self) -> drawing.Look:
         return drawing.look(self.game, dark=self.app.current_theme.dark)

@@ -319,7 +319,7 @@ def _draw_point(canvas: Canvas, scene: Scene, look: Look, geometry: Geometry, po
             _draw_piece(canvas, geometry, point, PIECES[abs(stone) - 1], look.stones[side])
         else:
             _draw_stone(canvas, geometry, look, point, look.shapes[side], look.stones[side])
-        if point == scene.last:
+        if point == scene.last and (geometry.width > 2 or point not in scene.notes):  # the note is where they would be
             _mark_last(canvas, look, geometry, point, side)
     elif look.holes and w > SMALL[look.kind] and point not in scene.heat and point != scene.cursor:
         _draw_stone(canvas, geometry, look, point, "disc", look.holes)
@@ -437,5 +437,5 @@ def _draw_note(canvas: Canvas, look: Look, geometry: Geometry, point: int, lines
     else:
         shown, top = lines[1:3], y + (h - 2) // 2
     for i, line in enumerate(shown):
-        left = x + (w - len(line) + 1) // 2
+        left = x + 1 if w == 2 else x + (w - len(line) + 1) // 2  # a row's name ends where the first cell begins
         canvas.write(left, top + i, line, contrast(canvas.ground(left, top + i)))

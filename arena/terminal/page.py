@@ -17,6 +17,8 @@ from arena.terminal.turns import Turns
 from envs import Game
 from envs.game import move_name
 
+LISTED = 7  # moves without a place that are named beside the board
+
 
 class Page(Horizontal):
     """Shows `Turns`."""
@@ -75,7 +77,7 @@ class Page(Horizontal):
         who = "Your move" if len(table.persons) == 1 else f"{look.names[table.to_play]} to move"
         names = " or ".join(move_name(table.game, table.state[0], action) for action in moves.elsewhere)
         if not moves.placed and names:
-            return f"{who}: only p, {names}."
+            return f"{who}: press p for {names if len(moves.elsewhere) <= LISTED else 'the list'}."
         if len(table.actions) >= 2:
             return f"{who}."
         return f"{who}: {self.board.how}{f'; p: {names}' if names else ''}."

@@ -19,6 +19,7 @@ from envs.chess_game import REASONS, Chess
 from envs.go import Go
 from envs.hex import Hex
 from envs.othello import Othello
+from envs.words import number_of
 
 WORTH = (1, 3, 3, 5, 9, 0)  # of chess pieces, in pawns
 BARS = " ▁▂▃▄▅▆▇█"
@@ -95,7 +96,7 @@ def expected(look: Look, score: float) -> str:
 
 def verdict(table: Table, look: Look) -> str:
     """How the game ended."""
-    moves = f"after {len(table.actions)} moves"
+    moves = f"after {number_of(len(table.actions), 'move')}"
     if isinstance(table.game, Chess) and (reason := REASONS[int(table.state["status"][0])]):
         moves += f": {reason}"
     if table.winner is None:
@@ -127,7 +128,7 @@ def moves(names: Sequence[str], marks: Mapping[int, str] | None = None, ply: int
 
 def analysis(game: Game, view: View, side: str, width: int, most: int, source: str = "") -> RenderableType:
     """What a search by `source` sees when `side` is to move: its chance, `most` candidate moves, the expected line."""
-    head = Text(", ".join(filter(None, (source, f"{view.simulations} visits"))), "dim")
+    head = Text(", ".join(filter(None, (source, number_of(view.simulations, "visit")))), "dim")
     head.append(f"\n{side} {percent(view.value)} to win", "not dim bold")
     head.append(f", proven {view.proven}" if view.proven else "", "not dim")
     line = textwrap.wrap("line " + line_text(game, view), width, max_lines=2, placeholder=" …")

@@ -20,6 +20,7 @@ from arena.terminal import jobs
 from arena.terminal.territory import territory
 from arena.terminal.thinker import Thinker
 from envs.game import move_name
+from envs.words import number_of
 
 
 class Message(NamedTuple):
@@ -179,7 +180,9 @@ class Turns:
         self.go_on()
         who = " - ".join(filter(None, record.players))
         remark = played_otherwise(record, self.game)
-        self.say(f"{len(record.actions)} moves{f' of {who}' if who else ''} are on the board.{remark}")
+        number = len(record.actions)
+        whose = f" of {who}" if who else ""
+        self.say(f"{number_of(number, 'move')}{whose} {'is' if number == 1 else 'are'} on the board.{remark}")
 
     def ask_for_a_hint(self) -> None:
         if self.table.over or self.table.seat.player is not None:

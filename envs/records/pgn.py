@@ -24,6 +24,7 @@ import chess.pgn
 from envs.chess_actions import actions_of, move_of
 from envs.chess_game import Chess
 from envs.records import GameRecord, Skipped, make_game
+from envs.words import number_of
 
 RESULTS = {"1-0": 1.0, "0-1": -1.0, "1/2-1/2": 0.0, "*": None}
 LONGEST = 2**20  # bytes of a game
@@ -111,7 +112,7 @@ class _Reader(chess.pgn.BaseVisitor["_Reader"]):
         if move:
             self.actions += actions_of([move], board.turn)
         else:
-            self.damage = self.damage or ("null move", f"after {len(self.actions)} moves")
+            self.damage = self.damage or ("null move", f"after {number_of(len(self.actions), 'move')}")
 
     def begin_variation(self) -> chess.pgn.SkipType:
         return chess.pgn.SKIP
@@ -120,7 +121,7 @@ class _Reader(chess.pgn.BaseVisitor["_Reader"]):
         self.ending = result
 
     def handle_error(self, error: Exception) -> None:
-        where = f"after {len(self.actions)} moves: {error}"
+        where = f"after {number_of(len(self.actions), 'move')}: {error}"
         self.damage = self.damage or (REASONS.get(type(error), "damaged game"), where)
 
     def result(self) -> _Reader:
@@ -137,7 +138,7 @@ class _Reader(chess.pgn.BaseVisitor["_Reader"]):
         if self.damage:
             return Skipped(source, *self.damage)
         if self.ending is None:
-            return Skipped(source, "no result at the end", f"cut off after {len(self.actions)} moves")
+            return Skipped(source, "no result at the end", f"cut off after {number_of(len(self.actions), 'move')}")
         said = self.tags.get("Result", "*")
         known = {tag: text for tag, text in self.tags.items() if text not in ("", "?", "-", "????.??.??")}
         headers = {HEADERS.get(tag, tag): text for tag, text in known.items() if tag not in OWN}
