@@ -477,6 +477,7 @@ def test_compress(energy: bool, agent_path: Path, tmp_path: Path, monkeypatch: p
     with (tmp_path / "r" / "pareto.csv").open() as file:
         rows = {row["agent"]: row for row in csv.DictReader(file)}
     assert rows["original"]["same choice"] == "1.0"
+    assert rows["original"]["engine"] == rows["pruned 90%"]["engine"] == "torch"
     assert float(rows["pruned 50%"]["MB"]) < float(rows["original"]["MB"])
     assert (tmp_path / "r" / "pareto.png").exists()
     assert ("mJ a move" in rows["original"]) == energy

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CELL = 40  # pixels of a point
 FADED = 0.65  # contrast that a board keeps under numbers
+FRAME = "#40E040"  # and black around it: seen on wood, on blue and on grey
 COLOURS = "RdBu"  # red below zero, blue above: told apart by colour-blind people
 
 STONES = {"connect_four": (YELLOW, RED), "hex": (RED, SKY)}  # of games whose stones are not black and white
@@ -52,9 +53,10 @@ def draw(
             axes.add_patch(Rectangle((x - CELL / 2, y - CELL / 2), CELL, CELL, facecolor=colour, edgecolor="none"))
     for mark in marks:
         x, y = points.reshape(-1, 2)[mark]
-        axes.add_patch(
-            Rectangle((x - CELL / 2, y - CELL / 2), CELL, CELL, fill=False, edgecolor="#009000", linewidth=2.2)
-        )
+        for ink, width in (("black", 3.4), (FRAME, 2.0)):
+            axes.add_patch(
+                Rectangle((x - CELL / 2, y - CELL / 2), CELL, CELL, fill=False, edgecolor=ink, linewidth=width)
+            )
 
 
 def point_of(game: Game, state: np.void, action: int) -> int | None:
