@@ -484,6 +484,27 @@ def test_compress(energy: bool, agent_path: Path, tmp_path: Path, monkeypatch: p
     assert ("There is no energy a move here" in (tmp_path / "r" / "index.html").read_text()) != energy
 
 
+def test_compress_times_torch_on_one_thread_as_it_says(
+    agent_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch had all of the machine's, and OpenVINO one."""
+    threads: list[int] = []
+
+    def timed(move: object, states: object) -> float:
+        threads.append(torch.get_num_threads())
+        return 1.0
+
+    monkeypatch.setattr(compress, "Meter", Missing)
+    monkeypatch.setattr(compress, "move_seconds", timed)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    options = ("--simulations", 0, "--openings", 1, "--games", 4, "--steps", 1, "--out", tmp_path / "r")
+    run("compress", agent_path, *options)
+    assert set(threads) == {1}
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
 class Counting(Meter):
     """Every reading is a watt-second more than the one before."""
 

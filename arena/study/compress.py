@@ -26,7 +26,7 @@ from agents.evaluators import Evaluator
 from agents.files import AgentFile
 from agents.network import AUXILIARY, NetworkSettings
 from agents.players import SearchPlayer
-from agents.runtime import NetworkEvaluator, RuntimeSettings, create
+from agents.runtime import NetworkEvaluator, RuntimeSettings, create, set_threads
 from arena import rating
 from arena.footprint import FootprintSettings, Meter
 from arena.learner import Learner, TrainSettings
@@ -217,7 +217,8 @@ def study(
     rows: list[Row] = []
     meter = Meter(FootprintSettings(), lambda text: None)
     meter.start()
-    measured = meter.ready()
+    measured, threads = meter.ready(), torch.get_num_threads()
+    set_threads(RuntimeSettings(threads=1))  # OpenVINO's runtimes have one each; torch's is the process's
     for name, variant in found.items():
         seen, own_rating = evaluators[name](examples), ratings[name]
         move = mover(game, evaluators[name], agent, simulations)
@@ -234,6 +235,7 @@ def study(
             }
         )
     meter.stop()
+    set_threads(RuntimeSettings(threads=threads))
     front = pareto([_costs(row) for row in rows])
     rows = [{**row, "front": "yes" if on else ""} for row, on in zip(rows, front, strict=True)]
     report.picture(
