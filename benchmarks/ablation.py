@@ -9,13 +9,14 @@ network evaluations (`Config.budget`), so it does not matter how fast or busy th
 the agent with the method and the one without it, of the same seed, play every opening twice, seats swapped, the same
 simulations a move. Runs and finished matches lie in a folder: stopped at any moment, the command goes on when called again.
 
-The interval is that of the games. What two trainings differ by for no reason but their seed comes on top: the row `seed`
-shows it, base against base.
+There are two intervals: that of the games, which takes the trainings as they are, and that of the seeds, which knows that
+trainings of the same settings differ: by hundreds of Elo where they are short. The row `seed` shows it, base against base.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from importlib import util
 from pathlib import Path
@@ -25,6 +26,7 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from scipy.special import stdtrit
 
 import envs
 from agents.files import find_agent, write_atomically
@@ -141,19 +143,40 @@ def _read(path: Path) -> dict[str, Outcome]:
     return {key: Outcome(*outcome) for key, outcome in json.loads(path.read_text()).items()}
 
 
+def over_seeds(elos: Sequence[float]) -> str:
+    """Mean and its 95% by the spread over the seeds (Student's t), which has the luck of trainings in it; "" for a single one.
+
+    >>> over_seeds([10.0, 30.0, 20.0])
+    '+20 (-5 to +45)'
+    """
+    if len(elos) < 2:
+        return ""
+    mean, reach = np.mean(elos), stdtrit(len(elos) - 1, 0.975) * np.std(elos, ddof=1) / math.sqrt(len(elos))
+    return f"{mean:+.0f} ({mean - reach:+.0f} to {mean + reach:+.0f})"
+
+
 def _table(title: str, played: Sequence[tuple[str, Outcome]]) -> Table:
-    """A row a method: the seeds' Elo differences, and that of all games together."""
+    """A row a method: the seeds' Elo differences, their mean, and the difference of all games together."""
     table = Table(title=title)
-    for header in ("method", "Elo, seed by seed", "games", "distinct", "score", "Elo (95%)"):
+    for header in (
+        "method",
+        "Elo, seed by seed",
+        "mean (95%, seeds)",
+        "games",
+        "distinct",
+        "score",
+        "Elo (95%, games)",
+    ):
         table.add_column(header, justify="left" if header == "method" else "right")
     for name in dict.fromkeys(name for name, _ in played):
         own = [outcome for method, outcome in played if method == name]
         games = sum(outcome.games for outcome in own)
         score = sum(outcome.score * outcome.games for outcome in own) / games
-        elo = elo_difference(score, games)
+        elo, each = elo_difference(score, games), [elo_difference(outcome.score, outcome.games).elo for outcome in own]
         table.add_row(
             name,
-            ", ".join(f"{elo_difference(outcome.score, outcome.games).elo:+.0f}" for outcome in own),
+            ", ".join(f"{difference:+.0f}" for difference in each),
+            over_seeds(each),
             str(games),
             str(sum(outcome.distinct for outcome in own)),
             f"{score:.1%}",
