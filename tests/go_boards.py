@@ -13,6 +13,7 @@ import pytest
 from envs import States, make, random_actions, records
 from envs.go import Go
 from envs.records import GameRecord
+from tests.positions import positions_along
 
 SUPERKO = ["positional", "situational", "simple"]
 COLLECTIONS = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -38,12 +39,8 @@ def arranged(diagram: str, *, to_play: str, **options: object) -> tuple[Go, Stat
 
 
 def played(game: Go, moves: str) -> States:
-    """[1] the state after `moves`, all legal."""
-    states = game.reset(1)
-    for move in moves.split():
-        action = game.parse_action(move)
-        assert game.legal(states)[0, action], f"{move} is illegal:\n{game.show(states[0])}"
-        states = game.step(states, np.array([action]))
+    """[1] the state after `moves`, all legal and every state on the way sound."""
+    for states in positions_along(game, moves):
         game.check(states[0])
     return states
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,14 +17,21 @@ def assert_same(a: States, b: States) -> None:
         np.testing.assert_array_equal(a[field], b[field], err_msg=field)
 
 
-def played(game: Game, moves: str) -> States:
-    """[1] the position after `moves`, each of them legal."""
+def positions_along(game: Game, moves: str) -> Iterator[States]:
+    """[1] each: the start and the position after every one of `moves`, each of them legal."""
     states = game.reset(1)
+    yield states
     for move in moves.split():
         action = game.parse_action(move)
         assert game.legal(states)[0, action], f"{move} is illegal:\n{game.show(states[0])}"
         states = game.step(states, np.array([action]))
-    return states
+        yield states
+
+
+def played(game: Game, moves: str) -> States:
+    """[1] the position after `moves`, each of them legal."""
+    *_, last = positions_along(game, moves)
+    return last
 
 
 def random_lines(game: Game, n: int, seed: int) -> tuple[list[States], list[NDArray[np.int64]]]:
