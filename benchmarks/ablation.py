@@ -3,6 +3,7 @@
     python -m benchmarks.ablation ablation_go7
     python -m benchmarks.ablation ablation_go7 --only territory --budget 500000 --seeds 1
     python -m benchmarks.ablation ablation_connect_four runtime.threads=1
+    python -m benchmarks.ablation ablation_connect_four --change network.channels=64 --change network.blocks=3
 
 Every method is one change of the base config, all else equal. A run ends when its budget is spent, which is counted in
 network evaluations (`Config.budget`), so it does not matter how fast or busy the machine is. Then the final agents meet:
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from importlib import util
 from pathlib import Path
@@ -191,6 +193,9 @@ def main(
     only: Annotated[
         list[str] | None, typer.Option(help="methods; may be given again [all that fit the game and are installed]")
     ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option(help="a method of your own instead: KEY=VALUE; all given are one method")
+    ] = None,
     budget: Annotated[int, typer.Option(help="compute of each training; 0: the config's")] = 0,
     seeds: Annotated[int, typer.Option(help="trainings of each side")] = 2,
     first: Annotated[int, typer.Option(help="the first seed; others as these come from 0 on")] = 0,
@@ -211,6 +216,8 @@ def main(
     if util.find_spec("openvino") is None:
         missing.add("int8")
     methods = [m for m in METHODS if m.name in (only or [m.name]) and m.name not in missing]
+    if change:
+        methods = [Method("-".join(re.sub(r"[^A-Za-z0-9]+", "_", text) for text in change), tuple(change))]
     place = folder / f"{base.name}-{base.budget}"
     results = place / f"matches-{openings}-{simulations}.json"
     played: list[tuple[str, Outcome]] = []
