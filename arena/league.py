@@ -56,6 +56,11 @@ class LeagueGames(NamedTuple):
     samples: Samples
     scores: dict[str, list[float]]  # the network's, by opponent: 1, 0.5 or 0
 
+    def figures(self) -> dict[str, float]:
+        """As metrics."""
+        scores = {f"league/score/{name}": float(np.mean(points)) for name, points in self.scores.items()}
+        return {"league/games": sum(len(points) for points in self.scores.values())} | scores
+
 
 class League:
     """The generations of a run and how the newest network does against its pool."""

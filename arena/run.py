@@ -7,7 +7,7 @@ holds all the rest. Killed anywhere and resumed, the run does over the iteration
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -24,23 +24,19 @@ from agents.files import AgentFile, save_agent, write_atomically
 from agents.planes import seen_by
 from agents.players import Player, SearchPlayer, make_player
 from agents.runtime import EXAMPLES, NetworkEvaluator, create, set_threads
-from arena import checkpoint, gate, league, rater, rating
+from arena import checkpoint, gate, league, logbook, rater, rating
 from arena.config import Config
 from arena.footprint import Footprint, Meter
 from arena.learner import Learner
-from arena.match import PlayedGame, random_openings
+from arena.match import random_openings
 from arena.memory import resident
 from arena.progress import Progress
 from arena.replay import Replay, Samples
-from arena.report import games as sample
 from arena.resign import Resignation
-from arena.selfplay import SelfPlayStats
 from arena.settings import dump
-from arena.tracking import Board, Tracker
-from arena.workers import Job, Order, Workers, employ, resolve_count, resolve_runtime
+from arena.tracking import Tracker
+from arena.workers import Job, Order, employ, resolve_count, resolve_runtime
 from envs import States
-from envs.game import move_names
-from envs.render import picture
 
 LEARNING_COST = 3  # network evaluations that a sample learned from counts as: forwards, and backwards twice that
 
@@ -79,7 +75,8 @@ class Run:
             make_player(self.game, spec)  # whoever cannot play is refused before the first game
         torch.manual_seed(config.seed)
         self.learner = Learner(self.game, config.network, config.train, device=runtime.device)
-        self.workers = make_workers(config, progress.note)
+        job = Job(config.game, config.network, runtime, config.search, config.selfplay, spread.cache)
+        self.workers = employ(job, spread, progress.note)
         self.replay = Replay(config.replay)
         self.runtime = create(self.game, config.network, runtime)
         self.league = league.League(config.league)
@@ -203,8 +200,8 @@ class Run:
             "replay/size": len(window),
             "replay/window": config.replay.window(self.replay.made),
         }
-        row |= selfplay_figures(stats) | self.resignation.figures(stats.resigned, len(stats.games))
-        return row | (league_figures(met) if met else {}) | self._evaluate_newest(iteration), samples
+        row |= stats.figures() | self.resignation.figures(stats.resigned, len(stats.games))
+        return row | (met.figures() if met else {}) | self._evaluate_newest(iteration), samples
 
     def _playing(self) -> dict[str, Tensor]:
         """The weights that play: the newest, or the best so far where there is a gate."""
@@ -318,7 +315,7 @@ class Run:
         assessment = rater.assess(
             self.game, name, player, opponents, settings, rng, final=final, progress=self.progress.advance
         )
-        sample.save(self.folder, name, sample_games(assessment))
+        logbook.keep_games(self.folder, name, assessment)
         self.results += assessment.results
         self.rated.append(name)
         challenged = self._challenge(name, player, iteration)
@@ -395,49 +392,14 @@ class Run:
 
     def _report(self, tracker: Tracker, row: dict[str, Any], rated: Rated | None) -> None:
         """Log a finished, saved iteration."""
-        if rated is None:
-            found = tracker.log(row)
-        else:
-            samples = rated.assessment.samples[: self.config.tracking.pictures]
-            opponents = [r.b for r in rated.assessment.results]
-            boards = [
-                self._board(f"{self.iteration:06d}-{i}", opponent, game)
-                for i, (opponent, game) in enumerate(zip(opponents, samples, strict=False))
-            ]
-            found = tracker.log(row, boards=boards)
-            if self.config.tracking.artifacts:
-                self._log_artifacts(tracker, row, rated)
+        pictures = self.config.tracking.pictures
+        boards = logbook.boards(self.game, rated.assessment, self.iteration, pictures) if rated else []
+        found = tracker.log(row, boards=boards)
+        if rated and self.config.tracking.artifacts:
+            logbook.log_artifacts(tracker, self.folder, self.config.name, self.game, row, rated.agent)
         for alarm in found:
             self.progress.note(f"{alarm.title}: {alarm.text}")
         self.progress.finished(row)
-
-    def _log_artifacts(self, tracker: Tracker, row: dict[str, Any], rated: Rated) -> None:
-        """The rated agent, what it was learned from and how it was rated, under one alias; the agent's metadata name the rest."""
-        name, alias = self.config.name, f"iteration-{self.iteration:06d}"
-        saved, about = checkpoint.manifest(self.folder, self.iteration), {"iteration": self.iteration, "run": name}
-        samples = {"samples": row["replay/size"], "made": row["samples"]}
-        tracker.artifact(f"{name}-replay", "replay", saved.replay, about | samples, alias=alias)
-        tracker.artifact(f"{name}-checkpoint", "checkpoint", saved.files, about, alias=alias)
-        ratings = [dict(zip(rating.Rating._fields, entry, strict=True)) for entry in row["ratings"]]
-        tracker.artifact(f"{name}-rating", "rating", ratings, about, alias=alias)
-        origin = {kind: f"{name}-{kind}:{alias}" for kind in ("replay", "checkpoint", "rating")}
-        elo = {key.rpartition("/")[2]: row[key] for key in ("rating/elo", "rating/elo_low", "rating/elo_high")}
-        game = {"game": self.game.name, "game_version": self.game.version}
-        tracker.artifact(name, "model", rated.agent, about | elo | game | origin, alias=alias)
-
-    def _board(self, title: str, opponent: str, played: PlayedGame) -> Board:
-        """A rating game with the board at its end."""
-        states = start = self.game.reset(1)
-        for action in played.actions:
-            states = self.game.step(states, np.array([action]))
-        return Board(
-            title,
-            picture(self.game, states[0]),
-            opponent,
-            seat="first" if played.a_first else "second",
-            result={1.0: "won", 0.5: "drawn", 0.0: "lost"}[played.score],
-            moves=" ".join(move_names(self.game, start[0], played.actions)),
-        )
 
     def _rng(self, iteration: int, purpose: Purpose) -> np.random.Generator:
         return np.random.default_rng([self.config.seed, iteration, purpose])
@@ -449,44 +411,3 @@ class Run:
         start = time.perf_counter()
         yield
         self._phases[name] = self._phases.get(name, 0.0) + time.perf_counter() - start
-
-
-def make_workers(config: Config, note: Callable[[str], None]) -> Workers:
-    """The workers of a resolved config."""
-    whole = Job(config.game, config.network, config.runtime, config.search, config.selfplay, config.workers.cache)
-    return employ(whole, config.workers, note)
-
-
-def sample_games(assessment: rater.Assessment) -> list[sample.SampleGame]:
-    """A rating game against each opponent."""
-    opponents = [r.b for r in assessment.results]
-    return [
-        sample.SampleGame(opponent, played.a_first, played.score, list(played.actions))
-        for opponent, played in zip(opponents, assessment.samples, strict=True)
-    ]
-
-
-def league_figures(met: league.LeagueGames) -> dict[str, float]:
-    """One iteration of games against the pool as metrics."""
-    scores = {f"league/score/{name}": float(np.mean(points)) for name, points in met.scores.items()}
-    return {"league/games": sum(len(points) for points in met.scores.values())} | scores
-
-
-def selfplay_figures(stats: SelfPlayStats) -> dict[str, float]:
-    """One iteration of self-play as metrics."""
-    results = np.array([game.result for game in stats.games])
-    return {
-        "selfplay/games": len(stats.games),
-        "selfplay/positions": stats.moves,
-        "selfplay/games_per_second": len(stats.games) / stats.seconds,
-        "selfplay/simulations_per_second": stats.simulations / stats.seconds,
-        "selfplay/evaluations_per_second": stats.evaluations / stats.seconds,
-        "selfplay/cache_hits": stats.cached / max(1, stats.evaluations),
-        "selfplay/network_share": stats.network_seconds / stats.seconds,
-        "selfplay/wait_share": 1 - stats.playing / stats.seconds,
-        "selfplay/mean_plies": float(np.mean([len(game.actions) for game in stats.games])),
-        "selfplay/first_player_wins": float(np.mean(results > 0)),
-        "selfplay/draws": float(np.mean(results == 0)),
-        "selfplay/distinct_games": len({tuple(game.actions) for game in stats.games}) / len(stats.games),
-        "selfplay/root_solved": stats.solved / max(1, stats.recorded),
-    }

@@ -77,6 +77,25 @@ class SelfPlayStats(NamedTuple):
     # A worker's mean time in its games; the rest of `seconds` is new weights and waiting for the last worker.
     playing: float = 0.0
 
+    def figures(self) -> dict[str, float]:
+        """As metrics."""
+        results = np.array([game.result for game in self.games])
+        return {
+            "selfplay/games": len(self.games),
+            "selfplay/positions": self.moves,
+            "selfplay/games_per_second": len(self.games) / self.seconds,
+            "selfplay/simulations_per_second": self.simulations / self.seconds,
+            "selfplay/evaluations_per_second": self.evaluations / self.seconds,
+            "selfplay/cache_hits": self.cached / max(1, self.evaluations),
+            "selfplay/network_share": self.network_seconds / self.seconds,
+            "selfplay/wait_share": 1 - self.playing / self.seconds,
+            "selfplay/mean_plies": float(np.mean([len(game.actions) for game in self.games])),
+            "selfplay/first_player_wins": float(np.mean(results > 0)),
+            "selfplay/draws": float(np.mean(results == 0)),
+            "selfplay/distinct_games": len({tuple(game.actions) for game in self.games}) / len(self.games),
+            "selfplay/root_solved": self.solved / max(1, self.recorded),
+        }
+
 
 class SelfPlay:
     """Games under way in `slots`, and the search that plays them."""
