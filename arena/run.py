@@ -120,7 +120,23 @@ class Run:
         state = found.state
         if state["game"] != self.game.name or state["game_version"] != self.game.version:
             raise ValueError(f"{self.folder} was trained on {state['game']}, version {state['game_version']}")
+        try:
+            self._restore(found)
+        except KeyError as error:
+            raise ValueError(
+                f"the checkpoint of iteration {found.iteration} in {self.folder} was made by another version of arena, which "
+                f"kept {error} otherwise or not at all: go on with that version, or start anew under another name (name=...)"
+            ) from None
+        checkpoint.discard_after(self.folder, self.iteration)
+
+    def _restore(self, found: checkpoint.Checkpoint) -> None:
+        """Be where the run was when it saved `found`. KeyError for what is not there as `_save` writes it."""
+        state = found.state
         self.learner.restore(found.learner, state["steps"])
+        for name, column in self.workers.state().items():  # workers elsewhere would only find out when they play
+            kept = found.selfplay.get(name)
+            if kept is None or (kept.dtype, kept.shape[1:]) != (column.dtype, column.shape[1:]):
+                raise KeyError(name)
         self.workers.restore(found.selfplay)
         self.replay.parts, self.replay.made = found.replay, state["made"]
         self.iteration = found.iteration
@@ -133,7 +149,6 @@ class Run:
         self.gate.restore(found.best, state["gate"])
         self.resignation.restore(state["resignation"])
         self.meter.restore(state.get("footprint", {}))  # runs begun before there was one have used what nobody knows
-        checkpoint.discard_after(self.folder, self.iteration)
 
     def _keep_config(self) -> None:
         write_atomically(self.folder / "config.yaml", dump(self.config).encode())

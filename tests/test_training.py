@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 import envs
 from agents.classic import Perfect
@@ -225,6 +227,28 @@ def test_a_run_does_not_go_on_with_another_network(override: str, trained: Path)
     before = (trained / "config.yaml").read_text()
     with pytest.raises(ValueError, match=r"leave network\.\* as it was"):
         training.resume(trained, [override])
+    assert (trained / "config.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(("change", "named"), [("gone", "outlook"), ("narrow", "outlook"), ("unsaid", "league")])
+@pytest.mark.parametrize("engine", ["threads", "processes"])
+def test_a_checkpoint_of_another_layout_is_refused_by_name(change: str, named: str, engine: str, trained: Path) -> None:
+    """It was a KeyError from deep inside, in processes only when they played."""
+    place = trained / "checkpoints" / "000004"
+    state = json.loads((place / checkpoint.STATE).read_text())
+    games = safetensors.numpy.load_file(place / checkpoint.SELFPLAY)
+    if change == "gone":
+        del games["outlook"]
+    elif change == "narrow":
+        games["outlook"] = games["outlook"][:, 1:].copy()
+    else:
+        del state["league"]
+    safetensors.numpy.save_file(games, place / checkpoint.SELFPLAY)
+    state["hashes"][checkpoint.SELFPLAY] = hashlib.sha256((place / checkpoint.SELFPLAY).read_bytes()).hexdigest()
+    (place / checkpoint.STATE).write_text(json.dumps(state))
+    before = (trained / "config.yaml").read_text()
+    with pytest.raises(ValueError, match=rf"iteration 4 in .*trained was made by another version of arena.*'{named}'"):
+        training.resume(trained, ["iterations=5", f"workers.engine={engine}", "tracking.mode=disabled"])
     assert (trained / "config.yaml").read_text() == before
 
 
