@@ -27,7 +27,12 @@ METRICS = (
         "evaluations",
         "Evaluations so far of the run's own network in self-play and in the league, and 3 for each sample learned from.",
     ),
-    Metric("seconds", "s", "Working time since the start of the run, over all resumptions."),
+    Metric(
+        "seconds",
+        "s",
+        "Working time of the iterations so far, over all resumptions but for the save that each went on from; AlphaGo's stages "
+        "leave saving and testing out.",
+    ),
     Metric("memory", "MiB", "Memory that the run and its workers hold, replay window included; Linux alone tells."),
     Metric("loss/total", "nats", "Weighted sum of the losses, mean of the iteration's steps."),
     Metric("loss/policy", "nats", "Cross-entropy of the network's policy with the search's: at least its entropy."),

@@ -172,7 +172,7 @@ class Run:
                 self._save(row, samples, footprint)
             self.iteration, self.row = iteration, row
             self.seconds += self._phases["save"]
-            row["phase/save"] = self._phases["save"]
+            row |= {"seconds": self.seconds, "phase/save": self._phases["save"]}
             self._report(tracker, row, ratings)
 
     def _iterate(self, iteration: int) -> tuple[dict[str, Any], Samples]:

@@ -15,7 +15,7 @@ from arena.config import Config
 from arena.progress import Silent
 from arena.run import Run
 from arena.settings import find_config, load
-from arena.tracking import Tracker
+from arena.tracking import Tracker, read_rows
 
 TINY = [
     "workers={engine: threads, count: 1, cache: 0}",
@@ -65,3 +65,15 @@ def test_the_leagues_games_are_compute_too(tmp_path: Path, monkeypatch: pytest.M
     run.workers.close()
     assert row["league/games"] == 8
     assert row["compute"] == sum(asked) + 3 * run.trained
+
+
+def test_seconds_are_those_of_all_phases(tmp_path: Path) -> None:
+    """An iteration's save was missing from its own row, and counted in the next one's."""
+    run = make_run(tmp_path, "iterations=3")
+    run.create_folder()
+    run.train(Tracker.start(tmp_path, name="test", config={}, project=None, mode="disabled", last_row=None))
+    run.workers.close()
+    rows = read_rows(tmp_path)
+    spent = np.cumsum([sum(time for name, time in row.items() if name.startswith("phase/")) for row in rows])
+    assert [row["seconds"] for row in rows] == pytest.approx(spent)
+    assert all(row["phase/save"] > 0 for row in rows)
