@@ -94,7 +94,7 @@ def play(
     time: Annotated[
         str,
         typer.Option(
-            metavar="CONTROL", help="clocks: 10m, 10m+3x30s (byo-yomi), 10m+10m/25, 5m+3s (increment), 20s/move"
+            metavar="CONTROL", help="clocks: 1h30m, 10m+3x30s (byo-yomi), 10m+10m/25, 5m+3s (increment), 20s/move"
         ),
     ] = "",
     load: Annotated[Path | None, typer.Option(metavar="FILE", help="go on with the first game of a record")] = None,

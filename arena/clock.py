@@ -235,8 +235,12 @@ class Clocks:
         return self.now()
 
 
+_UNITS = {"h": 3600, "m": 60, "s": 1}  # seconds
+_DURATION = "".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?){unit})?" for unit in _UNITS)  # 90m, 1h30m, 1.5h
+
+
 def parse(text: str) -> TimeControl:
-    """The control that people write: 10m, 10m+3x30s (byo-yomi), 10m+10m/25 (Canadian), 5m+3s (Fischer), 20s/move.
+    """The control that people write: 1h30m, 10m+3x30s (byo-yomi), 10m+10m/25 (Canadian), 5m+3s (Fischer), 20s/move.
 
     ValueError says how to write one.
 
@@ -245,11 +249,11 @@ def parse(text: str) -> TimeControl:
     """
     control = TimeControl()
     for i, word in enumerate(text.lower().replace(" ", "").split("+")):
-        found = re.fullmatch(r"(?:(\d+)x)?(\d+(?:\.\d+)?)([smh])(?:/(move|\d+))?", word)
-        seconds = float(found[2]) * {"s": 1, "m": 60, "h": 3600}[found[3]] if found else 0.0
-        if found is None or seconds <= 0 or i > 1 or control.period or "0" in (found[1], found[4]):
-            raise ValueError(f"'{text}' is no time control: write 10m, 10m+3x30s, 10m+10m/25, 5m+3s or 20s/move")
-        times, moves = found[1], found[4]
+        found = re.fullmatch(rf"(?:(?P<times>\d+)x)?{_DURATION}(?:/(?P<moves>move|\d+))?", word)
+        seconds = sum(float(found[unit] or 0) * length for unit, length in _UNITS.items()) if found else 0.0
+        if found is None or seconds <= 0 or i > 1 or control.period or "0" in (found["times"], found["moves"]):
+            raise ValueError(f"'{text}' is no time control: write 1h30m, 10m+3x30s, 10m+10m/25, 5m+3s or 20s/move")
+        times, moves = found["times"], found["moves"]
         if times or moves:
             stones = int(moves) if moves and moves != "move" else 1
             control = replace(control, period=seconds, stones=stones, periods=int(times or 1))

@@ -122,15 +122,17 @@ def test_whoever_keeps_to_the_budget_never_runs_out(control: TimeControl, late: 
 
 
 @pytest.mark.parametrize(
-    "text", ["10", "", "x", "0s", "5m+", "5m+3s+2s", "0x30s", "-5m", "5m/0", "5m+3x", "10s/move+3x5s"]
+    "text",
+    ["10", "", "x", "0s", "5m+", "5m+3s+2s", "0x30s", "-5m", "5m/0", "5m+3x", "10s/move+3x5s", "30m1h", "1h30", "1m2m"],
 )
 def test_what_is_no_time_control_says_how_to_write_one(text: str) -> None:
-    with pytest.raises(ValueError, match=r"write 10m, 10m\+3x30s"):
+    with pytest.raises(ValueError, match=r"write 1h30m, 10m\+3x30s"):
         parse(text)
 
 
 def test_controls_as_people_write_them() -> None:
-    assert parse("1.5h") == TimeControl(main=5400)
+    assert parse("1.5h") == parse("1h30m") == parse("90m") == parse("1H 29m 60s") == TimeControl(main=5400)
+    assert parse("1h+2x1m30s") == TimeControl(main=3600, period=90, stones=1, periods=2)
     assert parse("5m + 3s") == TimeControl(main=300, increment=3)
     assert parse("10m+10m/25") == TimeControl(main=600, period=600, stones=25, periods=1)
     assert parse("20s/move") == TimeControl(period=20, stones=1, periods=1)
