@@ -114,12 +114,16 @@ def arguments(command: str) -> Sequence[str]:
 
 
 def _read(stream: IO[str], answers: queue.SimpleQueue[str | None]) -> None:
-    """Collect answers, which end with an empty line, until the stream ends; then None."""
+    """Collect answers, which end with an empty line, until the stream ends; then None. What begins no answer is one by itself: it
+    may have no end.
+    """
     lines: list[str] = []
     with contextlib.suppress(OSError, ValueError):
         for line in iter(lambda: stream.readline(LINE), ""):
             text = line.rstrip()
-            if text:
+            if text and not lines and text[0] not in "=?":
+                answers.put(text)
+            elif text:
                 if len(lines) < LINE:
                     lines.append(text)
             elif lines:

@@ -25,7 +25,8 @@ from envs import Game, States
 from envs.go import Go
 
 MOVE_SECONDS = 300.0  # for a move: what a busy machine may take, so that only a program that hangs is lost
-START_SECONDS = 120.0  # for the first answer: a program may have a network to load
+START_SECONDS = 30.0  # for the first answer: a program may have a network to load
+BOARD_SECONDS = 120.0  # for another board, for which it may load and tune that anew, or all of it where it crashed
 SECONDS = 20.0  # for any other
 REMEMBERED = 10_000  # games; older ones are forgotten, and set up anew should they go on
 
@@ -68,10 +69,11 @@ class GTPPlayer:
         except RefusedError as refusal:
             raise ValueError(f"'{self.command}' does not play {self.game.name}: {refusal}") from None
         except EngineError as error:
-            raise ValueError(f"'{self.command}' does not speak GTP: {error}") from None
+            slow = "; if it tunes itself when it first starts, let it do so by hand" if error.kind == "time" else ""
+            raise ValueError(f"'{self.command}' does not speak GTP: {error}{slow}") from None
 
     def _begin(self) -> None:
-        self.engine.ask(f"boardsize {self.game.size}", START_SECONDS)
+        self.engine.ask(f"boardsize {self.game.size}", BOARD_SECONDS)
         self.engine.ask(f"komi {self.game.komi:g}", SECONDS)
         self.engine.ask("clear_board", SECONDS)
         self._at = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import envs
+from agents import gtp_player
 from agents.gtp_player import GTPPlayer
 from agents.players import Forfeit, make_player, repeatable
 from arena.match import play_match, random_openings
@@ -159,6 +161,20 @@ def test_what_cannot_play_is_refused_at_once(programs: dict[str, str], tmp_path:
     with pytest.raises(ValueError, match="does not speak GTP"):
         make_player(GAME, f"gtp:{shlex.quote(sys.executable)} {silent}")
     assert not repeatable("gtp:gnugo")
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("cat", "with 'list_commands', which is no GTP"),  # its answer never ends
+        ("sleep 3600", "no answer to 'list_commands' in 0.5 s; if it tunes itself when it first starts"),
+    ],
+)
+def test_what_is_no_go_program_is_refused_soon(program: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two minutes were waited for the first answer of `gtp:cat`."""
+    monkeypatch.setattr(gtp_player, "START_SECONDS", 0.5 if "sleep" in program else 60.0)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make_player(GAME, f"gtp:{program}")
 
 
 def test_a_program_that_passes_is_asked_to_take_off_what_is_dead(tmp_path: Path) -> None:
