@@ -18,7 +18,7 @@ from arena.ledger import DEFAULT, Ledger, LedgerGame
 from arena.rating import Estimate, Result
 from arena.schedule import Format, ladder_order, swiss_points
 from arena.sprt import SPRT, pair_counts
-from arena.tournament import Played, Tournament, pairs, play
+from arena.tournament import Played, Tournament, distinct, pairs, play
 from envs.words import number_of
 
 REPEATED = ("gomoku",)  # a name for a game that is in the list under another one too
@@ -65,7 +65,9 @@ def play_and_show(
             raise
         game = envs.make(settings.game)
         if settings.format == "match":
-            show(console, [match_table(settings, played, game.name)], markdown)
+            games = distinct(played.games)
+            show(console, [match_table(settings, games, game.name)], markdown)
+            _show_copies(console, len(played.games) - len(games))
             if settings.sprt:
                 console.print(_decision(settings.sprt, played), soft_wrap=True, highlight=False)
             return
@@ -119,8 +121,13 @@ def show_ratings(
             console.print(f"A circle, which no rating can tell: {beats}.", soft_wrap=True)
     if len(found) > 1:
         console.print(f"No games link these {len(found)} groups: their ratings do not compare.", soft_wrap=True)
+    _show_copies(console, copies)
+
+
+def _show_copies(console: Console, copies: int) -> None:
+    """Say how many games are left out of a table because they are copies of others."""
     if copies:
-        console.print(f"Not counted: {number_of(copies, 'game')}, each a copy of another.", soft_wrap=True)
+        console.print(f"Not counted, since they are copies of other games: {copies:,}.", soft_wrap=True)
 
 
 def show_losses(console: Console, ledger: Ledger, game: str, version: int, event: str | None = None) -> None:
@@ -169,14 +176,12 @@ def crosstable(results: Iterable[Result], players: Sequence[str], title: str) ->
     return table
 
 
-def match_table(settings: Tournament, played: Played, title: str) -> Table:
-    """A match in one row, seen from its first player."""
-    games = played.games
+def match_table(settings: Tournament, games: Sequence[LedgerGame], title: str) -> Table:
+    """A match of these games in one row, seen from its first player."""
     scores = [g.score if g.a_first else 1 - g.score for g in games]
     elo = rating.elo_difference(sum(scores) / len(scores), len(scores))
     cells = {
         "games": str(len(games)),
-        "distinct": str(len({(g.a_first, g.moves) for g in games})),
         "won": str(scores.count(1)),
         "drawn": str(scores.count(0.5)),
         "lost": str(scores.count(0)),
@@ -194,9 +199,13 @@ def match_table(settings: Tournament, played: Played, title: str) -> Table:
 
 def _decision(test: SPRT, played: Played) -> str:
     counts = pair_counts(pairs(played.games))
-    (low, high), ratio = test.bounds(), test.log_likelihood_ratio(counts)
+    (low, high), ratio, after = (
+        test.bounds(),
+        test.log_likelihood_ratio(counts),
+        number_of(sum(counts), "distinct pair"),
+    )
     return (
-        f"SPRT of {test.elo1:+g} Elo against {test.elo0:+g}: {test.verdict(counts)} after {sum(counts)} pairs"
+        f"SPRT of {test.elo1:+g} Elo against {test.elo0:+g}: {test.verdict(counts)} after {after}"
         f" (log likelihood ratio {ratio:.2f}, bounds {low:.2f} and {high:.2f})"
     )
 

@@ -119,11 +119,21 @@ def play(
 
 
 def pairs(games: Sequence[LedgerGame]) -> list[tuple[float, float]]:
-    """The scores of A in both games of every opening that has been played from both seats."""
-    scores: dict[tuple[int, int], dict[bool, float]] = {}
+    """The scores of A in both games of every opening that has been played from both seats.
+
+    A pair that is a copy of another, move for move, tells nothing new and is left out, as in `Ledger.results`.
+    """
+    opened: dict[tuple[int, int], dict[bool, LedgerGame]] = {}
     for g in games:
-        scores.setdefault((g.meeting, g.opening), {})[g.a_first] = g.score if g.a_first else 1 - g.score
-    return [(seats[True], seats[False]) for seats in scores.values() if len(seats) == 2]
+        opened.setdefault((g.meeting, g.opening), {})[g.a_first] = g
+    both = [(seats[True], seats[False]) for seats in opened.values() if len(seats) == 2]
+    scores = {(one.first, one.moves, other.moves, (one.score, 1 - other.score)): None for one, other in both}
+    return [pair for *_, pair in scores]
+
+
+def distinct(games: Sequence[LedgerGame]) -> list[LedgerGame]:
+    """The games of a meeting without copies, as `Ledger.results` counts them."""
+    return list({(g.a_first, g.moves, g.score): g for g in games}.values())
 
 
 def _check_distinct(identities: Mapping[str, Identity]) -> None:

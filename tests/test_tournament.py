@@ -209,6 +209,17 @@ def test_copies_of_a_game_count_once(tmp_path: Path) -> None:
     assert copies > 0
 
 
+def test_copies_of_a_game_are_no_evidence_in_a_match(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two games, played again and again, had an ever narrower interval and decided the test."""
+    one, other = (agent_file(tmp_path, name, seed) for seed, name in enumerate("ab"))
+    settings = Tournament("tictactoe", (f"{one}:0", f"{other}:0"), "match", openings=200, plies=0)
+    standings.play_and_show(settings, tmp_path / "ledger", anchor="", sprt=(0, 50))
+    said = capsys.readouterr().out
+    assert "│     2 │" in said
+    assert "copies of other games: 398." in said
+    assert "undecided after 1 distinct pair" in said
+
+
 def test_the_test_stops_a_meeting_that_has_decided(tmp_path: Path) -> None:
     settings = Tournament("connect_four", ("greedy", "random"), "match", openings=200, parallel=16, sprt=SPRT(0, 50))
     games = finish(settings, tmp_path / "ledger")
