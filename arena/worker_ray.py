@@ -15,19 +15,24 @@ import os
 import signal
 import socket
 import statistics
+import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from arena.workers import Answer, Elsewhere, Job, Order, Parcel, Place, Played, Share, Tally, WorkerSettings, pack
+from envs.words import number_of
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported: it tells nobody that it runs
 os.environ.setdefault("RAY_worker_niceness", "0")  # workers are no background of ours, they are the run
+os.environ.setdefault(
+    "RAY_DEDUP_LOGS_SKIP_REGEX", "^"
+)  # or every death is a page of Ray's own words across the display
 try:
     import ray
     from ray.exceptions import RayError, RayTaskError
@@ -39,6 +44,7 @@ DEATHS = 5  # of one share's actors in one iteration, or of actors in a row at t
 TURN = 1.0  # seconds between looks at who is late and how many games are finished
 LIBRARIES = ("numba", "numpy", "openvino", "torch")  # that games depend on
 QUIET = 30.0  # seconds without any actor before a person is told
+CURRENT = Path("ray", "ray_current_cluster")  # where `ray start` notes the address that `auto` means
 
 
 @dataclass
@@ -63,6 +69,13 @@ class Task(NamedTuple):
     start: float
 
 
+class Origin(NamedTuple):
+    """Where an actor comes from."""
+
+    host: str
+    version: str
+
+
 class Ray(Elsewhere):
     """An actor a worker, as far as the cluster has room."""
 
@@ -75,7 +88,7 @@ class Ray(Elsewhere):
         self._needs = {"num_cpus": 1 if gpus else runtime.threads, "num_gpus": gpus}
         if not any(_has_room(node["Resources"], **self._needs) for node in ray.nodes() if node["Alive"]):
             raise ValueError(
-                f"no node of the Ray cluster has what a worker needs, {self._needs}: raise workers.count, so that each has "
+                f"no node of the Ray cluster has what a worker needs, {self._room()}: raise workers.count, so that each has "
                 "fewer threads, or set runtime.threads"
             )
         self._coming: dict[Any, Any] = {}  # actors that are being started, by what they promised
@@ -94,13 +107,14 @@ class Ray(Elsewhere):
                     now.undone.extend(self._late(now))
                 while now.undone and self._free:
                     self._begin(now.undone.popleft(), now)
-                for task, answer in self._returned():
-                    if task.iteration is now and task.number not in now.answers:
-                        self._take(task, answer)
+                for task, said in self._returned():
+                    self._take(task, said, now)
                 self._hear(now)
                 if not (told or self._busy or self._free) and time.perf_counter() - start > QUIET:
                     told = True
-                    self._note(f"the Ray cluster has no room for a worker, {self._needs}: waiting for a node")
+                    self._note(
+                        f"no worker is there: waiting for one to start, or for a node of the Ray cluster with {self._room()} free"
+                    )
         except BaseException:  # Ctrl-C arrives here while they still play
             self.close()
             raise
@@ -114,7 +128,7 @@ class Ray(Elsewhere):
     def _hire(self) -> None:
         """Ask for an actor. It may come at once or once there is a node that has room for it: nobody waits for it."""
         actor = Actor.options(**self._needs).remote()  # type: ignore[attr-defined]  # made by ray.remote
-        self._coming[actor.version.remote()] = actor
+        self._coming[actor.origin.remote()] = actor
 
     def _begin(self, number: int, now: Iteration) -> None:
         actor = self._free.pop(0)  # the one that was free first
@@ -122,23 +136,27 @@ class Ray(Elsewhere):
         promise = actor.play.remote(self._tickets, self.share(number), now.parcel)
         self._busy[promise] = Task(actor, self._tickets, number, now, time.perf_counter())
 
-    def _take(self, task: Task, answer: Answer | None) -> None:
-        """What came of a task that is waited for."""
-        now, others = task.iteration, self._players(task.number, task.iteration)
-        if answer is not None:
-            now.answers[task.number] = answer
+    def _take(self, task: Task, said: Answer | RayError | None, now: Iteration) -> None:
+        """What came of a task, None of one that was stopped. An error ends the run only where the answer is still waited for."""
+        who, others = f"worker {task.number}", self._players(task.number, now)
+        if said is None or task.iteration is not now or task.number in now.answers:
+            if isinstance(said, RayError):
+                self._note(f"{who} failed after its share had been played elsewhere ({_cause(said)}): nothing is lost")
+        elif isinstance(said, Answer):
+            now.answers[task.number] = said
             now.lasted.append(time.perf_counter() - task.start)
-            now.tally.hear(task.number, len(answer.played.stats.games))
+            now.tally.hear(task.number, len(said.played.stats.games))
             for other in others:
                 other.actor.stop.remote(other.ticket)
-            return
-        now.deaths[task.number] += 1
-        if now.deaths[task.number] == DEATHS:
-            raise ChildProcessError(
-                f"worker {task.number} died {DEATHS} times in one iteration: is there too little memory?"
-            )
-        if not others:
-            now.undone.append(task.number)
+        elif isinstance(said, RayTaskError):
+            raise said.cause from said
+        else:
+            now.deaths[task.number] += 1
+            if now.deaths[task.number] == DEATHS:
+                raise ChildProcessError(f"{who} died {DEATHS} times in one iteration: is there too little memory?")
+            self._note(f"{who} died ({_cause(said)}): its share is played again, the same games")
+            if not others:
+                now.undone.append(task.number)
 
     def _late(self, now: Iteration) -> list[int]:
         """Shares to begin once more: they take too long, nobody else plays them, and an actor is free."""
@@ -152,47 +170,46 @@ class Ray(Elsewhere):
     def _players(self, number: int, now: Iteration) -> list[Task]:
         return [task for task in self._busy.values() if task.iteration is now and task.number == number]
 
-    def _returned(self) -> Iterator[tuple[Task, Answer | None]]:
-        """Tasks that have ended within a moment, without an answer where the actor died; actors that have come are welcomed."""
+    def _returned(self) -> Iterator[tuple[Task, Answer | RayError | None]]:
+        """Tasks that have ended within a moment, and what came of them; actors that have come are welcomed."""
         promises = [*self._busy, *self._coming]
         for promise in ray.wait(promises, num_returns=1, timeout=TURN)[0]:
             try:
                 said = ray.get(promise)
-            except RayTaskError as error:
-                raise error.cause from error
             except RayError as error:
                 said = error
             if promise in self._coming:
-                actor = self._coming.pop(promise)
-                self._welcome(actor, said)
+                self._welcome(self._coming.pop(promise), said)
                 continue
             task = self._busy.pop(promise)
             if isinstance(said, RayError):
-                self._note(
-                    f"worker {task.number} died ({type(said).__name__}): its share is played again, the same games"
-                )
-                ray.kill(task.actor)  # if only its answer was lost
+                ray.kill(task.actor)  # if only its answer was lost, or something went wrong there
                 self._hire()
-                yield task, None
             else:
                 self._free.append(task.actor)
-                yield task, said
+            yield task, said
 
-    def _welcome(self, actor: Any, version: str | RayError) -> None:
+    def _welcome(self, actor: Any, said: Origin | RayError) -> None:
         """Take in an actor that has started."""
-        if isinstance(version, RayError):
+        if isinstance(said, RayError):
             self._failures += 1
             if self._failures == DEATHS:
-                why = str(version).strip().splitlines()[-1]
+                why = str(said).strip().splitlines()[-1]
                 raise ChildProcessError(f"{DEATHS} actors in a row could not be started on the Ray cluster: {why}")
+            ray.kill(actor)  # if it only could not say where it comes from
             self._hire()
-        elif version != own_version():
+        elif said.version != own_version():
             raise ValueError(
-                "a node of the Ray cluster has another version of arena or of its libraries: install the same"
+                f"{said.host}, a node of the Ray cluster, has another version of arena or of its libraries: install the same"
             )
         else:
             self._failures = 0
             self._free.append(actor)
+
+    def _room(self) -> str:
+        """What a worker needs, in words."""
+        gpus = self._needs["num_gpus"]
+        return number_of(int(self._needs["num_cpus"]), "core") + (f" and {gpus:g} GPU" if gpus else "")
 
     def _hear(self, now: Iteration) -> None:
         """How many games are finished, from those who say so within a moment."""
@@ -214,8 +231,8 @@ class Actor:
         self._place = Place()
         self._ticket = self._games = self._stopped = 0
 
-    def version(self) -> str:
-        return own_version()
+    def origin(self) -> Origin:
+        return Origin(socket.gethostname(), own_version())
 
     def play(self, ticket: int, share: Share, parcel: Parcel) -> Answer | None:
         """The answer; None where nobody waits for it any more."""
@@ -255,11 +272,11 @@ def connect(settings: WorkerSettings) -> tuple[int, int]:
             try:
                 _knock(settings.address)
                 ray.init(address=settings.address, **quiet)
-            except (OSError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError, RayError) as error:
                 why = " ".join(str(error).split())
                 raise ValueError(
                     f"workers.address is {settings.address}, where no Ray cluster can be joined ({why}): this machine must be "
-                    f"a node of it (ray start --address=HOST:PORT), or leave workers.address empty"
+                    "a node of it (ray start --address=HOST:PORT) and have its token, or leave workers.address empty"
                 ) from None
         signal.signal(signal.SIGTERM, ending)  # Ray has put its own there
     resources = ray.cluster_resources()
@@ -278,11 +295,24 @@ def own_version() -> str:
 
 
 def _knock(address: str) -> None:
-    """OSError if nobody listens at HOST:PORT: Ray would go on trying for minutes."""
+    """OSError if nobody listens at HOST:PORT, or at what `auto` means: Ray would go on trying for minutes."""
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", "")
+        with suppress(FileNotFoundError):
+            address = (
+                address or (Path(os.environ.get("RAY_TMPDIR", tempfile.gettempdir())) / CURRENT).read_text().strip()
+            )
     host, colon, port = address.rpartition(":")
     if colon and port.isdigit():
         with closing(socket.create_connection((host.rpartition("/")[2], int(port)), timeout=5)):
             pass
+
+
+def _cause(error: RayError) -> str:
+    """What went wrong, in a line: an actor's own error, or the name of Ray's."""
+    if isinstance(error, RayTaskError):
+        return f"{type(error.cause).__name__}: {' '.join(str(error.cause).split())}"
+    return type(error).__name__
 
 
 def _has_room(resources: dict[str, float], *, num_cpus: float, num_gpus: float) -> bool:

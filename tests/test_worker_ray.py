@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 
 import envs
 from agents.network import PolicyValueNetwork
-from arena.workers import Order, Played, Threads, WorkerSettings, employ, jobs
+from arena.workers import Order, Parcel, Played, Threads, WorkerSettings, employ, jobs, pack
 from tests.test_workers import GAME, NETWORK, WHOLE, same
 
 pytest.importorskip("ray", reason="Ray is not installed (pip install ray)")
@@ -148,6 +150,46 @@ def test_nobody_waits_for_an_actor_that_hangs(
     assert notes == []
 
 
+@dataclass
+class Trap:
+    """An order on which the first actor to open it waits at a pipe, and then fails."""
+
+    order: Order
+    folder: Path
+
+    def _replace(self, weights: Mapping[str, torch.Tensor]) -> Order:
+        try:
+            (self.folder / "taken").touch(exist_ok=False)
+        except FileExistsError:
+            return self.order._replace(weights=weights)
+        (self.folder / "pipe").read_bytes()
+        raise RuntimeError("no room\nfor this")
+
+
+def test_an_error_of_a_late_twin_ends_no_run(
+    workers: Ray,
+    notes: list[str],
+    orders: list[Order],
+    expected: list[Played],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its share had been played by another actor, in the iteration before."""
+    os.mkfifo(tmp_path / "pipe")
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            worker_ray, "pack", lambda order: Parcel(Trap(pack(order).order, tmp_path), pack(order).weights)
+        )
+        assert same(expected[0], workers.play(orders[0]))
+    (tmp_path / "pipe").write_bytes(b"")
+    assert same(expected[1], workers.play(orders[1]))
+    assert same(expected[2], workers.play(orders[2]))
+    (note,) = notes
+    assert re.fullmatch(
+        r"worker \d failed after .* elsewhere \(RuntimeError: no room for this\): nothing is lost", note
+    )
+
+
 def test_what_goes_wrong_in_an_actor_goes_wrong_here(workers: Ray, orders: list[Order]) -> None:
     with pytest.raises(RuntimeError, match="Missing key"):
         workers.play(orders[0]._replace(weights=dict(list(orders[0].weights.items())[1:])))
@@ -166,3 +208,29 @@ def test_a_cluster_that_does_not_answer_is_named(address: str, monkeypatch: pyte
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(ValueError, match=f"workers.address is {address}, where no Ray cluster can be joined"):
         connect(WorkerSettings(engine="ray", address=address))
+
+
+def test_auto_is_no_cluster_that_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray would knock for minutes at what a head that died without `ray stop` left behind."""
+    import ray
+
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", pytest.fail)
+    with pytest.raises(ValueError, match=r"workers.address is auto, where no Ray cluster can be joined .*refused"):
+        connect(WorkerSettings(engine="ray", address="auto"))
+
+
+def test_a_token_that_is_missing_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def refuse(**settings: object) -> None:
+        raise ray.exceptions.RayError("no authentication token was found")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(ValueError, match=r"no authentication token was found.*have its token"):
+        connect(WorkerSettings(engine="ray", address="nonsense"))
