@@ -14,14 +14,24 @@ class Metric(NamedTuple):
 
 
 METRICS = (
-    Metric("iteration", "iterations", "Finished rounds of self-play, learning and saving: the axis of the rest."),
+    Metric(
+        "iteration",
+        "iterations",
+        "Finished rounds of self-play, learning and saving, the axis of the rest; in a stage of AlphaGo, measurements, epochs "
+        "or batches of games.",
+    ),
     Metric(
         "games",
         "games",
         "Self-play games finished since the start of the run; in a stage of AlphaGo, games it made or read.",
     ),
     Metric("positions", "positions", "Plies searched in self-play since the start of the run."),
-    Metric("samples", "samples", "Training samples made since the start of the run (fully searched plies)."),
+    Metric(
+        "samples",
+        "samples",
+        "Training samples made since the start of the run: fully searched plies of finished games, the league's too; in a "
+        "stage of AlphaGo, those it stored or learned from.",
+    ),
     Metric(
         "compute",
         "evaluations",
@@ -33,13 +43,30 @@ METRICS = (
         "Working time of the iterations so far, over all resumptions but for the save that each went on from; AlphaGo's stages "
         "leave saving and testing out.",
     ),
-    Metric("memory", "MiB", "Memory that the run and its workers hold, replay window included; Linux alone tells."),
+    Metric(
+        "memory",
+        "MiB",
+        "Held by the run and the workers it has started, replay window included, not by those of a Ray cluster that was there "
+        "before; Linux alone tells.",
+    ),
     Metric("loss/total", "nats", "Weighted sum of the losses, mean of the iteration's steps."),
-    Metric("loss/policy", "nats", "Cross-entropy of the network's policy with the search's: at least its entropy."),
+    Metric(
+        "loss/policy",
+        "nats",
+        "Cross-entropy of the network's policy with the search's (AlphaGo: the move played): at least train/target_entropy.",
+    ),
     Metric("loss/value", "nats", "Cross-entropy of the expected score (1 + value) / 2; 0.693 knows nothing."),
-    Metric("loss/ownership", "nats", "Cross-entropy a point of who owns it at the end (games of territory)."),
-    Metric("loss/score", "areas^2", "Huber loss of the final score in board areas (games of territory)."),
-    Metric("loss/reply", "nats", "Cross-entropy of the opponent's next policy; a game's last position counts as 0."),
+    Metric(
+        "loss/ownership",
+        "nats",
+        "Cross-entropy a point of who owns it at the end (network.territory); a game not played out counts as 0.",
+    ),
+    Metric("loss/score", "areas^2", "Huber loss of the final score in board areas (network.territory); the same."),
+    Metric(
+        "loss/reply",
+        "nats",
+        "Cross-entropy of the opponent's next policy (network.reply); a game's last position counts as 0.",
+    ),
     Metric(
         "loss/soft_policy", "nats", "Cross-entropy of the search's policy to the power of 1/4 (network.soft_policy)."
     ),
@@ -67,7 +94,8 @@ METRICS = (
     Metric(
         "selfplay/network_share",
         "share",
-        "Self-play time spent on evaluations: what the network is shown, its cache, itself; the rest is tree, rules, Python.",
+        "Self-play time spent on evaluations: what the network is shown, its cache, itself; the rest is tree, rules, Python and "
+        "selfplay/wait_share.",
     ),
     Metric(
         "selfplay/wait_share",
@@ -83,7 +111,7 @@ METRICS = (
     Metric(
         "selfplay/resign_threshold",
         "",
-        "A side resigns whose position and best move are worth less than minus this; 1: nobody.",
+        "From the next iteration on a side resigns whose position and best move are worth less than minus this; 1: nobody.",
     ),
     Metric(
         "selfplay/resign_false_positives",
@@ -115,16 +143,26 @@ METRICS = (
     Metric("rating/distinct_games", "games", "Those among them that are no copies of another."),
     Metric("rating/score/*", "share", "Mean score against this anchor: wins plus half the draws."),
     Metric(
-        "footprint/kwh", "kWh", "Energy of the run over all resumptions: an estimate (arena/footprint.py says of what)."
+        "footprint/kwh",
+        "kWh",
+        "Energy of the run and of the processes it has started, over all resumptions: an estimate (arena/footprint.py says how).",
     ),
     Metric("footprint/co2e_kg", "kg", "CO2e of that energy by the carbon intensity of the grid: an estimate."),
     Metric(
         "footprint/elo_per_kwh",
         "Elo/kWh",
-        "Elo of the newest agent, random play 0, over the energy so far: an estimate.",
+        "rating/elo over the energy so far: an estimate.",
     ),
-    Metric("league/games", "games", "Games of the iteration against the pool; their moves are learned from too."),
-    Metric("league/score/*", "share", "Mean score of the newest network against this opponent of the pool."),
+    Metric(
+        "league/games",
+        "games",
+        "Games of the iteration against the pool; the network's moves in them are learned from too.",
+    ),
+    Metric(
+        "league/score/*",
+        "share",
+        "Mean score of the network that plays (rating/elo) against this opponent of the pool.",
+    ),
     Metric(
         "league/generations",
         "agents",
@@ -142,7 +180,7 @@ METRICS = (
         "Held-out positions: mean squared error of the value, in [-1, 1] (AlphaGo 0.234, half of it by its figure 2b).",
     ),
     Metric("test/ownership_loss", "nats", "Held-out positions: cross-entropy a point of who owns it at the end."),
-    Metric("records/skipped", "games", "Game records not used: another board, an illegal move, no moves."),
+    Metric("records/skipped", "games", "Game records not used: another board, an illegal move, no moves and the like."),
     Metric("rollout/microseconds", "us", "Time of a move of the rollout policy in playouts, on one core (AlphaGo 2)."),
     Metric("reinforce/score", "share", "Mean score of the learning policy against the opponents of its pool."),
     Metric(
@@ -188,7 +226,9 @@ METRICS = (
     Metric("bias/lean", "", "Mean value less mean result, for the side to move: above 0 it hopes for too much."),
     Metric("bias/calibration", "", "Expected calibration error of the value, ten bins."),
     Metric(
-        "bias/spread/*", "share", "Largest less smallest top 1 among the groups of this theme: colour, phase, rank."
+        "bias/spread/*",
+        "share",
+        "Largest less smallest top 1 among the groups of this theme: colour, phase, rank, source.",
     ),
     Metric("blackbox/sanity/*", "", "Rank correlation of this method's maps with those of random weights; 0 is sane."),
 )

@@ -69,13 +69,6 @@ class Task(NamedTuple):
     start: float
 
 
-class Origin(NamedTuple):
-    """Where an actor comes from."""
-
-    host: str
-    version: str
-
-
 class Ray(Elsewhere):
     """An actor a worker, as far as the cluster has room."""
 
@@ -189,18 +182,21 @@ class Ray(Elsewhere):
                 self._free.append(task.actor)
             yield task, said
 
-    def _welcome(self, actor: Any, said: Origin | RayError) -> None:
-        """Take in an actor that has started."""
+    def _welcome(self, actor: Any, said: tuple[str, str] | RayError) -> None:
+        """Take in an actor that has started, and said where it comes from."""
         if isinstance(said, RayError):
             self._failures += 1
             if self._failures == DEATHS:
                 why = str(said).strip().splitlines()[-1]
-                raise ChildProcessError(f"{DEATHS} actors in a row could not be started on the Ray cluster: {why}")
+                raise ChildProcessError(
+                    f"{DEATHS} actors in a row could not be started on the Ray cluster ({why}): every node needs the same "
+                    "version of arena and of its libraries"
+                )
             ray.kill(actor)  # if it only could not say where it comes from
             self._hire()
-        elif said.version != own_version():
+        elif said[1] != own_version():
             raise ValueError(
-                f"{said.host}, a node of the Ray cluster, has another version of arena or of its libraries: install the same"
+                f"{said[0]}, a node of the Ray cluster, has another version of arena or of its libraries: install the same"
             )
         else:
             self._failures = 0
@@ -231,8 +227,9 @@ class Actor:
         self._place = Place()
         self._ticket = self._games = self._stopped = 0
 
-    def origin(self) -> Origin:
-        return Origin(socket.gethostname(), own_version())
+    def origin(self) -> tuple[str, str]:
+        """The machine and what is installed there; in plain types, which every version can send."""
+        return socket.gethostname(), own_version()
 
     def play(self, ticket: int, share: Share, parcel: Parcel) -> Answer | None:
         """The answer; None where nobody waits for it any more."""
