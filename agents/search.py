@@ -34,10 +34,7 @@ from envs.compiled import CompiledGame
 
 TABULATED = 1024  # numbers of visits for which PUCT's exploration is looked up
 SMALL_PRIOR = 0.01  # KataGo's
-SLICE, LONG_SLICE = (
-    64,
-    256,
-)  # simulations of a slot in one call, where one call makes many: 10, 40 ms at most (Go 19x19)
+SLICE, LONG_SLICE = 64, 256  # simulations of a slot in one call, if it makes many: at most 10 and 40 ms (Go 19x19)
 
 
 class SearchSettings(Section):

@@ -32,9 +32,8 @@ from agents.search import SearchSettings
 from agents.section import Section
 from envs import Game, States
 
-MOST_WAITING = (
-    2  # nodes a busy slot that wait for the networks before the walks wait, too: blind walks are worth little
-)
+# Nodes a busy slot that wait for the networks before the walks wait, too: blind walks are worth little.
+MOST_WAITING = 2
 
 
 class APVSettings(Section):
