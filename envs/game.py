@@ -108,7 +108,10 @@ class Game(Protocol):
 
 @runtime_checkable
 class TerritoryGame(Game, Protocol):
-    """A game scored by area (Go): what the auxiliary heads learn, KataGo's ownership and score targets."""
+    """A game scored by area (Go): what the auxiliary heads learn, KataGo's ownership and score targets.
+
+    Its last action is the pass; two in a row end the game.
+    """
 
     def ownership(self, states: States) -> NDArray[np.int8]:
         """[B, H, W] who owns each point under area scoring: 1 first player, -1 second, 0 neither."""
@@ -117,6 +120,14 @@ class TerritoryGame(Game, Protocol):
     def score(self, states: States) -> NDArray[np.float32]:
         """[B] area of the first player minus area of the second minus komi, in points."""
         ...
+
+
+def losing_passes(game: Game, states: States) -> NDArray[np.int64]:
+    """[B] the pass where it loses if the other side passes as well, -1 elsewhere and in games that know no territory."""
+    if not isinstance(game, TerritoryGame):
+        return np.full(len(states), -1)
+    lead = game.score(states) * (1 - 2 * states["to_play"])
+    return np.where(lead < 0, game.num_actions - 1, -1)
 
 
 @runtime_checkable

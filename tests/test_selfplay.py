@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -47,6 +49,28 @@ def test_what_is_written_down_of_a_search_is_what_it_found(rule: str) -> None:
     surprise = divergence(expected.policy, expected.priors)
     assert findings.surprise[slots, plies] == pytest.approx(surprise, abs=1e-5)
     assert sum(np.count_nonzero(column.any(axis=-1) if column.ndim == 3 else column) for column in findings) <= 15
+
+
+@pytest.mark.parametrize("rule", ["puct", "gumbel"])
+def test_nobody_passes_into_a_loss_in_self_play(rule: Literal["puct", "gumbel"]) -> None:
+    """With few simulations a search does not see that the other side may pass as well: games of two passes teach nothing."""
+    game = envs.make("go:size=4,komi=0.5")
+
+    def losing(losing_passes: bool) -> int:
+        settings = SelfPlaySettings(slots=16, games=16, simulations=4, losing_passes=losing_passes)
+        selfplay = SelfPlay(game, settings, SearchSettings(rule=rule))
+        _, stats = selfplay.play(uniform(game), np.random.default_rng(0))
+        found = 0
+        for record in stats.games:
+            states = game.reset(1)
+            for action in record.actions:
+                behind = (game.score(states) * (1 - 2 * states["to_play"]))[0] < 0
+                found += bool(action == 16 and behind and game.legal(states)[0, :16].any())
+                states = game.step(states, np.array([action]))
+        return found
+
+    assert losing(losing_passes=False) == 0
+    assert losing(losing_passes=True) > 0
 
 
 def test_replies_are_the_next_positions_targets() -> None:
