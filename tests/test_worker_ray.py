@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,6 +194,12 @@ def test_an_error_of_a_late_twin_ends_no_run(
 def test_what_goes_wrong_in_an_actor_goes_wrong_here(workers: Ray, orders: list[Order]) -> None:
     with pytest.raises(RuntimeError, match="Missing key"):
         workers.play(orders[0]._replace(weights=dict(list(orders[0].weights.items())[1:])))
+
+
+def test_a_node_of_another_version_is_named(workers: Ray, orders: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_ray, "own_version", lambda: "another")
+    with pytest.raises(ValueError, match=f"{socket.gethostname()}, a node of the Ray cluster, has another version"):
+        workers.play(orders[0])
 
 
 def test_a_worker_that_fits_nowhere_is_refused(cluster: Cluster) -> None:
