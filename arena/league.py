@@ -156,7 +156,7 @@ def play(
         rows, actions = going[own], np.zeros(n, np.int64)
         if len(rows):
             search.idle(np.arange(n))
-            avoided = -1 if settings.losing_passes else losing_passes(game, states[rows])
+            avoided = losing_passes(game, states[rows], settings.losing_passes_after)
             search.begin(rows, states[rows], settings.simulations, noisy=True, avoided=avoided)
             search.run(evaluate, rng)
             found = search.results(rows)

@@ -44,8 +44,11 @@ class SelfPlaySettings(Section):
     value_mix: float = Field(
         0.0, ge=0, le=1, description="share of the search's value in the value target; rest: result"
     )
-    losing_passes: bool = Field(
-        False, description="Go: also pass where that loses if the other side passes as well, and there are other moves"
+    losing_passes_after: float = Field(
+        1.0,
+        ge=0,
+        description="Go: plies, in times the points of the board, after which one also passes where that loses if the other "
+        "side passes as well, and there are other moves; 0: always",
     )
     resign: ResignSettings = ResignSettings()
     surprise: float = Field(
@@ -212,7 +215,7 @@ class SelfPlay:
         budgets = np.where(full, settings.simulations, settings.fast_simulations)
         noisy = full | (self._search.settings.rule == "gumbel")
         states = self._roots.take(slots).view(self.game.dtype)
-        avoided = -1 if settings.losing_passes else losing_passes(self.game, states)
+        avoided = losing_passes(self.game, states, settings.losing_passes_after)
         self._search.begin(slots, states, budgets, noisy=noisy, avoided=avoided)
 
     def _chooser(self, rng: np.random.Generator) -> Choose | None:

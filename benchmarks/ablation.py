@@ -57,7 +57,7 @@ METHODS = (
     Method("surprise", ("selfplay.surprise=0.5",)),
     Method("shaped_noise", ("search.noise_shaped=0.5",), ("search.rule=puct",)),
     Method("gumbel", ("search.rule=gumbel",), ("search.rule=puct",)),
-    Method("losing_passes", ("selfplay.losing_passes=true",)),
+    Method("losing_passes", ("selfplay.losing_passes_after=0.0",)),
     Method("playout_cap", ("selfplay.full_fraction=0.25",)),
     Method("territory", ("network.territory=true",)),
     Method("global_pooling", ("network.global_pooling=true",)),

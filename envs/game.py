@@ -122,12 +122,19 @@ class TerritoryGame(Game, Protocol):
         ...
 
 
-def losing_passes(game: Game, states: States) -> NDArray[np.int64]:
-    """[B] the pass where it loses if the other side passes as well, -1 elsewhere and in games that know no territory."""
+def losing_passes(game: Game, states: States, until: float) -> NDArray[np.int64]:
+    """[B] the pass where it loses if the other side passes as well, -1 elsewhere and in games that know no territory.
+
+    Only in the first plies, `until` times as many as the board has points: later on, whoever has lost may have no move left
+    but into his own eyes.
+    """
+    none = np.full(len(states), -1)
     if not isinstance(game, TerritoryGame):
-        return np.full(len(states), -1)
-    lead = game.score(states) * (1 - 2 * states["to_play"])
-    return np.where(lead < 0, game.num_actions - 1, -1)
+        return none
+    early = np.flatnonzero(states["ply"] < until * np.prod(game.board_shape))
+    lead = game.score(states[early]) * (1 - 2 * states["to_play"][early])
+    none[early[lead < 0]] = game.num_actions - 1
+    return none
 
 
 @runtime_checkable

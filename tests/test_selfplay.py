@@ -56,21 +56,21 @@ def test_nobody_passes_into_a_loss_in_self_play(rule: Literal["puct", "gumbel"])
     """With few simulations a search does not see that the other side may pass as well: games of two passes teach nothing."""
     game = envs.make("go:size=4,komi=0.5")
 
-    def losing(losing_passes: bool) -> int:
-        settings = SelfPlaySettings(slots=16, games=16, simulations=4, losing_passes=losing_passes)
+    def losing(after: float) -> list[int]:
+        settings = SelfPlaySettings(slots=16, games=16, simulations=4, losing_passes_after=after)
         selfplay = SelfPlay(game, settings, SearchSettings(rule=rule))
         _, stats = selfplay.play(uniform(game), np.random.default_rng(0))
-        found = 0
+        found = []
         for record in stats.games:
             states = game.reset(1)
-            for action in record.actions:
+            for ply, action in enumerate(record.actions):
                 behind = (game.score(states) * (1 - 2 * states["to_play"]))[0] < 0
-                found += bool(action == 16 and behind and game.legal(states)[0, :16].any())
+                if action == 16 and behind and game.legal(states)[0, :16].any():
+                    found.append(ply)
                 states = game.step(states, np.array([action]))
         return found
 
-    assert losing(losing_passes=False) == 0
-    assert losing(losing_passes=True) > 0
+    assert min(losing(0.0)) < 8 <= min(losing(0.5)) < 16 <= min(losing(1.0))
 
 
 def test_replies_are_the_next_positions_targets() -> None:
