@@ -40,7 +40,8 @@ def test_methods_with_the_same_base_share_its_trainings() -> None:
 
 def test_a_comparison_is_trained_and_played_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def run(name: str) -> None:
-        main("ablation_connect_four", TINY, [name], 1500, seeds=1, openings=3, simulations=2, folder=tmp_path)
+        only = [name]
+        main("ablation_connect_four", TINY, only, budget=1500, seeds=1, openings=3, simulations=2, folder=tmp_path)
 
     run("reply")
     place = tmp_path / "ablation_connect_four-1500"
@@ -56,3 +57,12 @@ def test_a_comparison_is_trained_and_played_once(tmp_path: Path, capsys: pytest.
     assert "reply" in capsys.readouterr().out
     with pytest.raises(typer.BadParameter, match="no method magic"):
         run("magic")
+
+
+def test_any_change_is_a_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change = ["network.channels=4", "train.lr=0.01"]
+    main("ablation_connect_four", TINY, change=change, budget=500, seeds=1, openings=1, simulations=1, folder=tmp_path)
+    name = "network_channels_4-train_lr_0_01"
+    assert f"{name}-0 against base-0" in capsys.readouterr().out.replace("\n", " ")
+    trained = load(Config, tmp_path / "ablation_connect_four-500" / f"{name}-0" / "config.yaml", [])
+    assert (trained.network.channels, trained.train.lr) == (4, 0.01)
