@@ -307,6 +307,15 @@ def test_clusters_are_found_where_there_are_some() -> None:
         openings.cluster(np.zeros((5, 2), np.float32), 2, 0)
 
 
+def test_the_map_of_openings_has_names_beside_the_games_and_not_on_them() -> None:
+    """They stood on the middles of the clusters, on many games and on each other."""
+    x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    names = [f"{i + 1}: D4" for i in range(7)]
+    figure = openings._map(x, openings.cluster(x, 7, 0), names)
+    assert [axis.get_title() for axis in figure.axes] == [*names, *[""] * 5]
+    assert not any(axis.texts for axis in figure.axes)
+
+
 def test_the_first_players_score_counts_draws_half_and_unknown_games_not() -> None:
     assert openings.wins(np.array([1.0, 0.0, -1.0, -1.0, np.nan])).value == pytest.approx(0.375)
 
@@ -448,6 +457,14 @@ def test_neighbours(agent_path: Path, games_path: Path, tmp_path: Path, monkeypa
     assert "trunk of agent" in shown
     assert "value trunk of agent" not in shown
     assert "value trunk of apart" in shown
+    steps = (
+        "reading ",
+        "positions as agent sees them",
+        "positions as apart sees them",
+        "an auto-encoder learns",
+        "asked about",
+    )
+    assert sorted(steps, key=shown.index) == list(steps), "it was silent for a minute"
     names = {path.name for path in (tmp_path / "r").iterdir()}
     assert {"index.html", "precision.csv", "nearest-board.png", "nearest-trunk-of-agent.png"} <= names
 

@@ -137,6 +137,7 @@ def study(agents: Mapping[str, AgentFile], positions: Positions, report: Report,
     asked = np.sort(rng.permutation(len(positions))[:queries])
     vectors = {"board": stones(game, positions.states)}
     for name, agent in agents.items():
+        report.note(f"{len(positions):,} positions as {name} sees them")
         for whose, trunk in zip(("", "value "), load_network(agent).trunks(), strict=False):
             means, features = trunk_vectors(agent, trunk, positions.states)
             vectors |= {f"{whose}trunk of {name}": means, f"{whose}features of {name}": features}

@@ -170,9 +170,9 @@ def study(
     )
     report.picture(
         "map",
-        _map(x, clusters),
+        _map(x, clusters, [str(row["cluster"]) for row in rows]),
         "The openings on a map",
-        "Every game by the first two principal components of its embedding; the numbers stand at the clusters' middles.",
+        "Every game by the first two principal components of its embedding: blue where it is of the cluster, else grey.",
     )
     report.table(
         "openings",
@@ -204,22 +204,18 @@ def _boards(game: Game, found: Openings, middles: Sequence[int], rows: Sequence[
     return figure
 
 
-def _map(x: Vectors, clusters: Clusters) -> Figure:
-    from matplotlib import colormaps
-
-    figure = new_figure(6.5, 5.5)
-    axis = figure.subplots()
-    colours = colormaps["tab20"](clusters.label % 20)
-    axis.scatter(x[:, 0], x[:, 1], s=5, c=colours, alpha=0.5, linewidths=0)
-    for i, centre in enumerate(clusters.centres):
-        axis.text(
-            centre[0],
-            centre[1],
-            str(i + 1),
-            ha="center",
-            va="center",
-            fontsize=9,
-            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "0.5", "alpha": 0.85},
-        )
-    axis.set(xlabel="first component", ylabel="second component", xticks=[], yticks=[])
+def _map(x: Vectors, clusters: Clusters, names: Sequence[str]) -> Figure:
+    """A map for every cluster: twenty colours in one would not be told apart, and names in it would cover games."""
+    columns = min(6, len(names))
+    lines = -(-len(names) // columns)
+    figure = new_figure(1.7 * columns, 1.75 * lines)
+    grid = figure.subplots(lines, columns, squeeze=False).reshape(-1)
+    for axis in grid[len(names) :]:
+        axis.set_axis_off()
+    for i, (axis, name) in enumerate(zip(grid, names, strict=False)):
+        mine = clusters.label == i
+        axis.plot(x[~mine, 0], x[~mine, 1], ",", color="0.8")
+        axis.plot(x[mine, 0], x[mine, 1], ".", color="tab:blue", markersize=2.5, markeredgewidth=0, alpha=0.6)
+        axis.set_title(name, fontsize=8)
+        axis.set(xticks=[], yticks=[])
     return figure

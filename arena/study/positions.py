@@ -63,6 +63,7 @@ def recorded(
     the games that AlphaGo's pipeline with this `records.test_share` keeps out of training; 0: from all. ValueError where
     there is nothing to draw from.
     """
+    note(f"reading {path}")
     found, skipped = playable(game, path, games)
     note(f"{path}: {number_of(len(found), 'game')}, {skipped.total():,} skipped")
     if held_out:
