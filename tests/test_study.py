@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from agents.search import SearchSettings
 from arena.cli import app
 from arena.footprint import Footprint, FootprintSettings, Meter
 from arena.study import bias, blackbox, compress, generate, inspect, legal, neighbours, openings, positions
-from arena.study.report import Report, new_figure
+from arena.study.report import Measured, Report, new_figure
 from envs import records
 from envs.records import GameRecord
 
@@ -384,6 +385,31 @@ def test_a_report_is_one_page_with_everything_in_it(tmp_path: Path, monkeypatch:
     assert row["tables"] == ["numbers.csv"]
     Report(tmp_path / "r", "again", quiet())  # takes the place of the first
     assert not (tmp_path / "r" / "numbers.csv").exists()
+
+
+def test_a_column_has_one_number_of_decimals(tmp_path: Path) -> None:
+    """0.000 ±263 Elo stood over -249 ±332."""
+    out = io.StringIO()
+    report = Report(tmp_path / "one", "One", Console(file=out))
+    elo = [Measured(0.0, 263.2), Measured(-0.3, 12.0), Measured(-1249.0, math.nan)]
+    rows = [{"Elo": cell, "ms": ms, "share": 0.5, "n": 1200} for cell, ms in zip(elo, (63.26, 7.6, None), strict=True)]
+    report.table("table", rows, "A table", "All of it.")
+    shown = [[cell.strip() for cell in re.split(r"\s{2,}", line.strip())] for line in out.getvalue().splitlines()]
+    assert shown[-4:-1] == [
+        ["0 ±263", "63.3", "0.500", "1,200"],
+        ["0 ±12", "7.6", "0.500", "1,200"],
+        ["-1,249 ±nan", "0.500", "1,200"],
+    ]
+
+
+def test_marks_of_a_logarithmic_axis_are_plain_numbers() -> None:
+    """Between two powers of ten they ran into each other: 2 x 10^-1, 3 x 10^-1 and so on."""
+    costs = {"front": "", "Elo": Measured(0.0, 10.0), "ms a move": 3.0}
+    figure = compress._figure([{"agent": str(mb), **costs, "MB": mb} for mb in (0.32, 2.4)])
+    figure.savefig(io.BytesIO())
+    axis = figure.axes[1].xaxis
+    assert {"0.5", "1", "2"} <= {label.get_text() for label in axis.get_ticklabels()}
+    assert axis.get_ticklabels(minor=True) == []
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:

@@ -210,11 +210,13 @@ def study(agent: AgentFile, states: States, report: Report, *, seed: int) -> Non
     maps = maps_of(answers, questions)
     for part, answer in enumerate(ANSWERS):
         report.picture(answer, _boards(agent.game, questions, maps, answer), *_WORDS[part])
+    report.note("stones are taken off in the order of every map")
     _report_deletion(report, deletion_curves(answers, questions, maps, rng))
     heads = random_network(agent.game, agent.network, seed)
     heads.trunk, heads.value_trunk = network.trunk, network.value_trunk
     everything = random_network(agent.game, agent.network, seed)
     rows: list[Row] = []
+    report.note("maps of networks with random weights")
     agreements = [agreement(questions, maps, maps_of(Answers(n), questions)) for n in (heads, everything)]
     for name, answer in maps:
         only_heads, whole = (found[name, answer] for found in agreements)

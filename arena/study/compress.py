@@ -273,6 +273,8 @@ def _costs(row: Row) -> tuple[float, float, float]:
 
 
 def _figure(rows: Sequence[Row]) -> Figure:
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
     figure = new_figure(10, 4.4)
     for axis, column, label in zip(
         figure.subplots(1, 2, sharey=True), (1, 2), ("milliseconds a move", "megabytes"), strict=True
@@ -283,8 +285,11 @@ def _figure(rows: Sequence[Row]) -> Figure:
             bars = axis.errorbar(x, elo.value, yerr=elo.error, fmt="o", color=colour, markerfacecolor=face, capsize=3)
             bars.set_label(str(row["agent"]))
         axis.set(xlabel=label, xscale="log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.xaxis.set_minor_locator(NullLocator())  # whose names would run into each other
         axis.margins(x=0.25)
-        axis.grid(alpha=0.3, which="both")
+        axis.grid(alpha=0.3)
         axis.axhline(0, color="0.6", linestyle="--")
     figure.axes[0].set_ylabel("Elo against the original")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=9)

@@ -8,6 +8,7 @@ import html
 import io
 import shutil
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -108,7 +109,8 @@ class Report:
         writer.writerows(flat)
         write_atomically(self.folder / f"{name}.csv", text.getvalue().encode())
         self._tables.append(f"{name}.csv")
-        shown = [[_cell(row[column]) for column in columns] for row in rows]
+        decimals = {column: _decimals([row[column] for row in rows]) for column in columns}
+        shown = [[_cell(row[column], decimals[column]) for column in columns] for row in rows]
         table = Table(title=escape(title), box=SIMPLE_HEAD)
         for i, column in enumerate(columns):
             table.add_column(escape(column), justify="left" if i == 0 else "right", no_wrap=i > 0)
@@ -165,14 +167,21 @@ def _flat(row: Row) -> dict[str, str | int | float | None]:
     return flat
 
 
-def _cell(cell: Cell) -> str:
+def _decimals(cells: Sequence[Cell]) -> int:
+    """That the numbers of a column are shown with: about three figures of the largest."""
+    measured = [number for cell in cells for number in (cell if isinstance(cell, Measured) else (cell,))]
+    largest = max((abs(number) for number in measured if isinstance(number, float) and isfinite(number)), default=0.0)
+    return 0 if largest >= 100 else 1 if largest >= 10 else 3
+
+
+def _cell(cell: Cell, decimals: int) -> str:
     match cell:
         case None:
             return ""
         case Measured(value, error):
-            return f"{_cell(value)} ±{_cell(error)}"
+            return f"{_cell(value, decimals)} ±{_cell(error, decimals)}"
         case float():
-            return f"{cell:.3f}" if abs(cell) < 100 else f"{cell:,.0f}"
+            return f"{cell:z,.{decimals}f}"
         case int():
             return f"{cell:,}"
     return cell
