@@ -18,7 +18,7 @@ import envs
 from arena.alphago import table
 from arena.config import Config
 from arena.ledger import Ledger
-from arena.report.chart import Level, Series, line_chart
+from arena.report.chart import Interval, Level, Series, interval_chart, line_chart
 from arena.report.games import SampleGame, for_viewer
 from arena.report.page import write
 from arena.settings import dump, find_config, load
@@ -103,7 +103,13 @@ def test_a_league_shows_who_became_a_generation(run: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("spec", "moves", "kind"),
-    [("go5", ["C3", "D3", "pass"], "lines"), ("hex4", ["b2", "c3"], "hex"), ("chess", ["e4", "c5", "Nf3"], "chess")],
+    [
+        ("go5", ["C3", "D3", "pass"], "lines"),
+        ("hex4", ["b2", "c3"], "hex"),
+        ("chess", ["e4", "c5", "Nf3"], "chess"),
+        ("tictactoe", ["b2", "a1"], "tictactoe"),
+        ("othello", ["d3", "c3"], "othello"),
+    ],
 )
 def test_the_viewer_is_given_boards_moves_and_who_sits_where(spec: str, moves: list[str], kind: str) -> None:
     game = envs.make(spec)
@@ -131,6 +137,19 @@ def test_charts_leave_out_what_is_not_finite_and_name_their_points() -> None:
     )
     assert ">theirs</text>" in level
     assert ">60%</text>" in level, "the axis reaches it"
+
+
+def test_names_beside_intervals_have_room() -> None:
+    """That of the reinforced policy's second pass was cut."""
+    long, short = "reinforced policy, second pass", "random"
+    places = {}
+    for name in (long, short):
+        chart = interval_chart([Interval(name, 0.0, -10.0, 10.0)], "Elo")
+        found = re.search(rf'x="([\d.]+)" y="[\d.]+" text-anchor="end">{name}<', chart)
+        assert found is not None
+        places[name] = float(found[1])
+    assert places[long] > 6.6 * len(long)  # letters of 12 px
+    assert places[short] < 100, "and no more than that"
 
 
 @pytest.mark.parametrize("command", [write, run_ratings])
@@ -266,8 +285,9 @@ def test_a_browser_steps_through_a_game(kind: str, request: pytest.FixtureReques
     script = """<script>
     const at = () => document.querySelector(".ply").textContent, seen = [at()];
     const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", { key }));
-    press("Home"); seen.push(at(), document.querySelectorAll(".board circle").length);
-    press("ArrowRight"); seen.push(at(), document.querySelectorAll(".board circle").length);
+    const things = () => document.querySelectorAll(".board .stone, .board .last").length;
+    press("Home"); seen.push(at(), things());
+    press("ArrowRight"); seen.push(at(), things());
     document.querySelector(".end").click(); seen.push(at());
     document.title = seen.join("|");
     </script></body>"""

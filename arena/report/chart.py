@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 WIDTH, HEIGHT = 640, 260
 LEFT, RIGHT, TOP, BOTTOM = 56, 20, 12, 40
+LETTER = 7  # a name's letter is about as wide
 COLOURS = 6  # that the page has names for: --c0 to --c5
 
 
@@ -130,7 +131,7 @@ def interval_chart(rows: Sequence[Interval], x_label: str, *, mark: str = "") ->
     """Estimates below one another with their intervals, as SVG; an empty string for none. `mark`: what diamonds stand for."""
     if not rows:
         return ""
-    left, step = 190, 24
+    left, step = min(10 + LETTER * max(len(row.name) for row in rows), WIDTH // 2), 24
     height = TOP + step * len(rows) + BOTTOM
     values = [x for row in rows for x in (row.low, row.high, *([] if row.mark is None else [row.mark]))]
     low, high = min(values), max(values)

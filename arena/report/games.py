@@ -14,7 +14,14 @@ from agents.files import write_atomically
 from envs import Game
 from envs.game import move_names
 
-LINES = ("go", "gomoku", "mnk")  # games played on the crossings of lines; others are on squares, Hex on hexagons
+LINES = ("go", "gomoku", "mnk")  # games played on the crossings of lines
+OWN = (
+    "hex",
+    "chess",
+    "connect_four",
+    "othello",
+    "tictactoe",
+)  # that the viewer draws as they are; others are on squares
 
 
 class SampleGame(NamedTuple):
@@ -65,7 +72,7 @@ def for_viewer(game: Game, agent: str, played: SampleGame) -> dict[str, Any]:
     return {
         "title": f"{agent} against {played.opponent}: {result}",
         "players": seats,
-        "kind": "lines" if kind in LINES else kind if kind in ("hex", "chess", "connect_four") else "squares",
+        "kind": "lines" if kind in LINES else kind if kind in OWN else "squares",
         "height": height,
         "width": width,
         "boards": [board.tolist() for board in boards],
