@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.nodes import ILLEGAL, OUT_OF_BOUNDS, clip, edge_value, worth_visiting
+from agents.nodes import ILLEGAL, clip, edge_value, worth_visiting
 from agents.selection import GUMBEL, PUCT, TINY, fill_sigmas, improved_policy
 from envs.jit import kernel
 
@@ -57,24 +57,6 @@ def prepare_gumbel(tree, games, noise, most):
             tree.gumbel[b, a] = np.log(edges[a]["prior"] + TINY) + noise[i, a]
             legal += edges[a]["child"] != ILLEGAL
         halve(min(legal, most, budget), tree.plan[b, :budget])
-
-
-@kernel
-def forbid(tree, games, actions):
-    """At the evaluated roots of `games`, `actions` [n], -1 for none, are illegal from now on; the last legal one stays."""
-    for i in range(len(games)):
-        edges, others, rest = tree.edge[games[i], 0], 0, 0.0
-        for a in range(len(edges)):
-            if a != actions[i] and edges[a]["child"] != ILLEGAL:
-                others += 1
-                rest += edges[a]["prior"]
-        if actions[i] < 0 or others == 0:
-            continue
-        edge = edges[actions[i]]
-        edge["child"], edge["prior"] = ILLEGAL, 0.0
-        edge["lower"] = edge["upper"] = OUT_OF_BOUNDS
-        for a in range(len(edges)):
-            edges[a]["prior"] /= max(rest, TINY)
 
 
 @kernel

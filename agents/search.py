@@ -24,8 +24,8 @@ from pydantic import Field, model_validator
 from agents import tree as kernels
 from agents.evaluators import Answer, Asynchronous, Evaluation, Evaluator, Rollouts, checked
 from agents.fused import draw_seeds, fused_gather, fused_search
-from agents.nodes import ILLEGAL
-from agents.roots import forbid, halve, prepare_gumbel, root_summary, write_down
+from agents.nodes import ILLEGAL, OUT_OF_BOUNDS
+from agents.roots import halve, prepare_gumbel, root_summary, write_down
 from agents.section import Section
 from agents.selection import GUMBEL, PUCT, TINY, Rule, tabulate_exploration
 from agents.turns import GamesUnderWay, Moved, fused_turn
@@ -171,7 +171,6 @@ class Search:
         # The same memory as untyped records: numpy moves those ten times faster than structured ones.
         self._records = untyped(self.states.reshape(-1))  # [B * N]
         self._noisy = np.zeros(slots, np.bool_)
-        self._avoided = np.full(slots, -1)
         self._kept = np.zeros(capacity, np.int32)
         self._workspace: tuple[object, ...] = self._rules.workspace() if self._rules else ()
         self._asked: deque[Asked] = deque()  # the oldest batch first
@@ -190,18 +189,16 @@ class Search:
         simulations: NDArray[np.integer] | int,
         *,
         noisy: NDArray[np.bool_] | bool = False,
-        avoided: NDArray[np.integer] | int = -1,
     ) -> None:
         """Give `slots` new roots, forgetting their trees, and the simulations to run there.
 
-        `noisy` slots get Dirichlet noise (PUCT) or Gumbel noise at the root. An action that is `avoided` there (-1: none) is
-        never tried, unless it is the only legal one. `states` must not be finished games.
+        `noisy` slots get Dirichlet noise (PUCT) or Gumbel noise at the root. `states` must not be finished games.
         """
         self._settle()
         kernels.clear(self.tree, slots)
         self._records[np.multiply(slots, self.capacity)] = untyped(states)
         self.tree.budget[slots] = simulations
-        self._noisy[slots], self._avoided[slots] = noisy, avoided
+        self._noisy[slots] = noisy
 
     def advance(self, slot: int, state: np.void, simulations: int) -> int:
         """Give `slot` a root, keeping the part of its tree below it if it is in there, up to two plies down.
@@ -318,7 +315,7 @@ class Search:
         rules = self._rules
         if rules is None or not isinstance(evaluate, Rollouts) or not evaluate.plain(self.game):
             return self.step(evaluate, rng, per_game=per_game, batches=batches) > 0
-        if per_game > 1 or batches > 1 or self._asked or self._roots_need_more():
+        if per_game > 1 or batches > 1 or self._asked or self._noise_is_due():
             return self.step(evaluate, rng, per_game=per_game, batches=batches) > 0
         slots = np.flatnonzero((self.tree.budget > 0) & ~self.finished())
         streams = self._playout_streams(evaluate)
@@ -327,10 +324,10 @@ class Search:
         )
         return len(slots) > 0
 
-    def _roots_need_more(self) -> bool:
+    def _noise_is_due(self) -> bool:
         """Whether `_prepare_roots` has work to do at a root that is not evaluated yet."""
         roots = (self.tree.budget > 0) & (self.tree.size == 0)
-        return bool((roots & (self._noisy | (self._avoided >= 0) | (self.settings.rule == "gumbel"))).any())
+        return bool((roots & (self._noisy | (self.settings.rule == "gumbel"))).any())
 
     def run(self, evaluate: Evaluator, rng: np.random.Generator, *, per_game: int = 1, batches: int = 1) -> None:
         """Proceed until every slot is finished."""
@@ -349,7 +346,12 @@ class Search:
 
     def forbid(self, slot: int, actions: NDArray[np.integer]) -> None:
         """Never try `actions` at the root of `slot`, which must be evaluated and keep another one."""
-        forbid(self.tree, np.full(len(actions), slot), actions)
+        edges = self.tree.edge[slot, 0]
+        edges["child"][actions] = ILLEGAL
+        for bound in ("lower", "upper"):
+            edges[bound][actions] = OUT_OF_BOUNDS
+        edges["prior"][actions] = 0
+        edges["prior"] /= max(float(edges["prior"].sum()), TINY)
 
     def results(self, slots: NDArray[np.integer]) -> Results:
         """What was found in `slots`, whose roots must be evaluated."""
@@ -439,11 +441,7 @@ class Search:
         return self._streams
 
     def _prepare_roots(self, roots: NDArray[np.int64], legal: NDArray[np.bool_], rng: np.random.Generator) -> None:
-        """What is avoided at the roots just evaluated, their noise, and Gumbel's plan."""
-        avoided = self._avoided[roots]
-        if (avoided >= 0).any():
-            forbid(self.tree, roots, avoided)
-            legal = self.tree.edge["child"][roots, 0] != ILLEGAL
+        """Noise for the roots just evaluated, and Gumbel's plan."""
         noisy = self._noisy[roots]
         if self.settings.rule == "gumbel":
             noise = rng.gumbel(size=legal.shape) * noisy[:, None]

@@ -29,7 +29,6 @@ from arena.replay import Learned, Samples, make_samples
 from arena.selfplay import SelfPlaySettings, choose, value_targets
 from arena.sprt import SPRT, Verdict, pair_counts
 from envs import Game, States, random_actions
-from envs.game import losing_passes
 
 MEMORY = 0.9  # share of the old games' weight that an iteration leaves in the scores against the pool
 
@@ -156,8 +155,7 @@ def play(
         rows, actions = going[own], np.zeros(n, np.int64)
         if len(rows):
             search.idle(np.arange(n))
-            avoided = losing_passes(game, states[rows], settings.losing_passes_after)
-            search.begin(rows, states[rows], settings.simulations, noisy=True, avoided=avoided)
+            search.begin(rows, states[rows], settings.simulations, noisy=True)
             search.run(evaluate, rng)
             found = search.results(rows)
             actions[rows] = choose(settings, search_settings, found.policy, found.choice, length[rows], rng)

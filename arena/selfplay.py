@@ -25,7 +25,6 @@ from agents.turns import GamesUnderWay
 from arena.replay import Learned, Samples, make_samples
 from arena.resign import NEVER, Counts, ResignSettings, count, no_counts
 from envs import Game, States
-from envs.game import losing_passes
 
 OPENINGS = 64  # drawn at once
 
@@ -43,12 +42,6 @@ class SelfPlaySettings(Section):
     random_plies: int = Field(0, ge=0, description="each game opens with 0 to this many random moves, evenly drawn")
     value_mix: float = Field(
         0.0, ge=0, le=1, description="share of the search's value in the value target; rest: result"
-    )
-    losing_passes_after: float = Field(
-        1.0,
-        ge=0,
-        description="Go: plies, in times the points of the board, after which one also passes where that loses if the other "
-        "side passes as well, and there are other moves; 0: always",
     )
     resign: ResignSettings = ResignSettings()
     surprise: float = Field(
@@ -214,9 +207,7 @@ class SelfPlay:
         full = self.games.full[slots] = rng.random(len(slots)) < settings.full_fraction
         budgets = np.where(full, settings.simulations, settings.fast_simulations)
         noisy = full | (self._search.settings.rule == "gumbel")
-        states = self._roots.take(slots).view(self.game.dtype)
-        avoided = losing_passes(self.game, states, settings.losing_passes_after)
-        self._search.begin(slots, states, budgets, noisy=noisy, avoided=avoided)
+        self._search.begin(slots, self._roots.take(slots).view(self.game.dtype), budgets, noisy=noisy)
 
     def _chooser(self, rng: np.random.Generator) -> Choose | None:
         """Who draws the moves to play from a search's policy; None where the best one is played."""

@@ -57,7 +57,6 @@ METHODS = (
     Method("surprise", ("selfplay.surprise=0.5",)),
     Method("shaped_noise", ("search.noise_shaped=0.5",), ("search.rule=puct",)),
     Method("gumbel", ("search.rule=gumbel",), ("search.rule=puct",)),
-    Method("losing_passes", ("selfplay.losing_passes_after=0.0",)),
     Method("playout_cap", ("selfplay.full_fraction=0.25",)),
     Method("territory", ("network.territory=true",)),
     Method("global_pooling", ("network.global_pooling=true",)),
@@ -213,7 +212,7 @@ def main(
     base = load(Config, find_config(config), changes)
     if not base.budget:
         raise typer.BadParameter(f"{config} has no budget, so nothing would be equal: give one with --budget")
-    missing = {"territory", "losing_passes"} if not isinstance(envs.make(base.game), TerritoryGame) else set[str]()
+    missing = {"territory"} if not isinstance(envs.make(base.game), TerritoryGame) else set[str]()
     if util.find_spec("openvino") is None:
         missing.add("int8")
     methods = [m for m in METHODS if m.name in (only or [m.name]) and m.name not in missing]

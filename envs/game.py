@@ -108,10 +108,7 @@ class Game(Protocol):
 
 @runtime_checkable
 class TerritoryGame(Game, Protocol):
-    """A game scored by area (Go): what the auxiliary heads learn, KataGo's ownership and score targets.
-
-    Its last action is the pass; two in a row end the game.
-    """
+    """A game scored by area (Go): what the auxiliary heads learn, KataGo's ownership and score targets."""
 
     def ownership(self, states: States) -> NDArray[np.int8]:
         """[B, H, W] who owns each point under area scoring: 1 first player, -1 second, 0 neither."""
@@ -120,21 +117,6 @@ class TerritoryGame(Game, Protocol):
     def score(self, states: States) -> NDArray[np.float32]:
         """[B] area of the first player minus area of the second minus komi, in points."""
         ...
-
-
-def losing_passes(game: Game, states: States, until: float) -> NDArray[np.int64]:
-    """[B] the pass where it loses if the other side passes as well, -1 elsewhere and in games that know no territory.
-
-    Only in the first plies, `until` times as many as the board has points: later on, whoever has lost may have no move left
-    but into his own eyes.
-    """
-    none = np.full(len(states), -1)
-    if not isinstance(game, TerritoryGame):
-        return none
-    early = np.flatnonzero(states["ply"] < until * np.prod(game.board_shape))
-    lead = game.score(states[early]) * (1 - 2 * states["to_play"][early])
-    none[early[lead < 0]] = game.num_actions - 1
-    return none
 
 
 @runtime_checkable

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -246,27 +245,6 @@ def test_noise_changes_root_priors_of_noisy_slots_only() -> None:
     assert priors.sum(axis=1) == pytest.approx([1, 1])
     assert np.ptp(priors[0]) > 0.01
     assert np.ptp(priors[1]) == 0
-
-
-@pytest.mark.parametrize("settings", [PUCT, GUMBEL], ids=["puct", "gumbel"])
-@pytest.mark.parametrize("evaluator", [uniform, lambda game: rollouts(game, 0)], ids=["uniform", "rollouts"])
-def test_an_avoided_action_is_never_tried_unless_it_is_the_only_one(
-    settings: SearchSettings, evaluator: Callable[[Game], Evaluator]
-) -> None:
-    game = envs.make("tictactoe")
-    start, last = game.reset(1), game.reset(1)
-    for action in (0, 1, 2, 4, 3, 5, 7, 6):
-        last = game.step(last, np.array([action]))
-    assert np.flatnonzero(game.legal(last)[0]).tolist() == [8]
-    search = Search(game, settings, slots=3, capacity=61)
-    search.begin(np.arange(3), np.concatenate([start, start, last]), 60, avoided=np.array([4, -1, 8]))
-    search.run(evaluator(game), np.random.default_rng(0))
-    found = search.results(np.arange(3))
-    assert found.visits[0, 4] == found.policy[0, 4] == found.priors[0, 4] == 0
-    assert found.priors.sum(axis=1) == pytest.approx([1, 1, 1])
-    assert found.choice[0] != 4
-    assert found.visits[1, 4] > 0
-    assert found.choice[2] == 8
 
 
 def test_shaped_noise_falls_on_moves_of_larger_prior() -> None:
