@@ -16,6 +16,7 @@ trainings of the same settings differ: by hundreds of Elo where they are short. 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -218,7 +219,8 @@ def main(
     methods = [m for m in METHODS if m.name in (only or [m.name]) and m.name not in missing]
     if change:
         methods = [Method("-".join(re.sub(r"[^A-Za-z0-9]+", "_", text) for text in change), tuple(change))]
-    place = folder / f"{base.name}-{base.budget}"
+    # Other settings of the base are other trainings, in a folder of their own.
+    place = folder / f"{base.name}-{base.budget}-{hashlib.sha256(base.model_dump_json().encode()).hexdigest()[:8]}"
     results = place / f"matches-{openings}-{simulations}.json"
     played: list[tuple[str, Outcome]] = []
     for pair in comparisons(methods, range(first, first + seeds)):

@@ -44,7 +44,7 @@ def test_a_comparison_is_trained_and_played_once(tmp_path: Path, capsys: pytest.
         main("ablation_connect_four", TINY, only, budget=1500, seeds=1, openings=3, simulations=2, folder=tmp_path)
 
     run("reply")
-    place = tmp_path / "ablation_connect_four-1500"
+    (place,) = tmp_path.glob("ablation_connect_four-1500-*")
     results = place / "matches-3-2.json"
     (outcome,) = json.loads(results.read_text()).values()
     score, games, distinct, compute = outcome
@@ -64,5 +64,15 @@ def test_any_change_is_a_method(tmp_path: Path, capsys: pytest.CaptureFixture[st
     main("ablation_connect_four", TINY, change=change, budget=500, seeds=1, openings=1, simulations=1, folder=tmp_path)
     name = "network_channels_4-train_lr_0_01"
     assert f"{name}-0 against base-0" in capsys.readouterr().out.replace("\n", " ")
-    trained = load(Config, tmp_path / "ablation_connect_four-500" / f"{name}-0" / "config.yaml", [])
+    (folder,) = tmp_path.glob(f"*/{name}-0")
+    trained = load(Config, folder / "config.yaml", [])
     assert (trained.network.channels, trained.train.lr) == (4, 0.01)
+
+
+def test_another_base_is_trained_beside_the_first(tmp_path: Path) -> None:
+    """Or a finished training with other settings would stand for it."""
+    for rate in ("0.01", "0.02"):
+        base = [*TINY, f"train.lr={rate}"]
+        main("ablation_connect_four", base, ["reply"], budget=500, seeds=1, openings=1, simulations=1, folder=tmp_path)
+    rates = {load(Config, folder / "config.yaml", []).train.lr for folder in tmp_path.glob("*/base-0")}
+    assert rates == {0.01, 0.02}
