@@ -199,11 +199,8 @@ def match_table(settings: Tournament, games: Sequence[LedgerGame], title: str) -
 
 def _decision(test: SPRT, played: Played) -> str:
     counts = pair_counts(pairs(played.games))
-    (low, high), ratio, after = (
-        test.bounds(),
-        test.log_likelihood_ratio(counts),
-        number_of(sum(counts), "distinct pair"),
-    )
+    (low, high), ratio = test.bounds(), test.log_likelihood_ratio(counts)
+    after = number_of(sum(counts), "distinct pair")
     return (
         f"SPRT of {test.elo1:+g} Elo against {test.elo0:+g}: {test.verdict(counts)} after {after}"
         f" (log likelihood ratio {ratio:.2f}, bounds {low:.2f} and {high:.2f})"

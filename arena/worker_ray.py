@@ -30,9 +30,8 @@ from envs.words import number_of
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported: it tells nobody that it runs
 os.environ.setdefault("RAY_worker_niceness", "0")  # workers are no background of ours, they are the run
-os.environ.setdefault(
-    "RAY_DEDUP_LOGS_SKIP_REGEX", "^"
-)  # or every death is a page of Ray's own words across the display
+# Or every death is a page of Ray's own words across the display.
+os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^")
 try:
     import ray
     from ray.exceptions import RayError, RayTaskError

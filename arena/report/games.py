@@ -15,13 +15,8 @@ from envs import Game
 from envs.game import move_names
 
 LINES = ("go", "gomoku", "mnk")  # games played on the crossings of lines
-OWN = (
-    "hex",
-    "chess",
-    "connect_four",
-    "othello",
-    "tictactoe",
-)  # that the viewer draws as they are; others are on squares
+# Games that the viewer draws as they are; all others are on squares.
+OWN = ("hex", "chess", "connect_four", "othello", "tictactoe")
 
 
 class SampleGame(NamedTuple):
