@@ -18,7 +18,7 @@ from agents.evaluators import spread
 from agents.selection import Rule
 from agents.tree import NOWHERE, Tree, find_leaf, grow, last_number
 from envs import States
-from envs.compiled import StateKernels, has_status, status_result
+from envs.compiled import StateKernels, has_status, no_ending, status_result
 from envs.jit import kernel, specialised
 from envs.rng import GOLDEN, mix
 
@@ -32,11 +32,11 @@ def draw_seeds(streams, slots, out):
 
 
 def play(g, action, board):
-    """In the templates below: the game's, as are the other four."""
+    """In the templates below: the game's, as are the others."""
 
 
 mark_legal = playout = play
-ended, result = has_status, status_result
+ended, result, ending = has_status, status_result, no_ending
 
 
 def _search(tree, rule, states, streams, slots, most, board):
@@ -57,15 +57,17 @@ def _search(tree, rule, states, streams, slots, most, board):
             mark_legal(g, board, legal)
             spread(legal, priors)
             terminal = ended(g, board)
+            last, worth = -1, 0.0
             if terminal:
                 value = np.float64(result(g, board))
             else:
                 streams[b] += GOLDEN
                 value = np.float64(playout(g, mix(streams[b]), board))
-            grow(tree, b, node, action, priors, value, legal, terminal)
+                last, worth = ending(g, board)
+            grow(tree, b, node, action, priors, value, legal, terminal, last, worth)
 
 
-def _gather(tree, rule, states, per_game, games, nodes, actions, legal, terminal, results, waiting, board):
+def _gather(tree, rule, states, per_game, games, nodes, actions, legal, terminal, results, endings, waiting, board):
     """`agents.tree.select`, and the rules: up to `per_game` leaves of every game, whose states are put where their nodes will be.
 
     The rest is filled, as `agents.search.Leaves` describes it. Returns how many leaves there are, and how many wait.
@@ -85,8 +87,9 @@ def _gather(tree, rule, states, per_game, games, nodes, actions, legal, terminal
             mark_legal(g, board, legal[count])
             terminal[count] = ended(g, board)
             if terminal[count]:
-                results[count] = result(g, board)
+                endings[count], results[count] = -1, result(g, board)
             else:
+                endings[count], results[count] = ending(g, board)
                 waiting[asked] = g
                 asked += 1
             games[count], nodes[count], actions[count] = b, node, action

@@ -5,6 +5,7 @@ Perspective: everything at a node is for the player to move there, everything at
 Bounds: every node carries proven bounds -1 <= lower <= upper <= 1 on its game-theoretic value (score-bounded tree search,
 Cazenave & Saffidine 2010). A finished game has lower = upper; a node's bounds are the best of its children's, negated.
 A node with lower = upper is *solved*: it is never searched again, and its exact value replaces every estimate of it.
+The rules may know an edge's value before anything is below it (`envs.game.EndingGame`): such an edge is proven from the start.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ NODE = np.dtype(
         ("value", "f4"),  # the evaluator's
         ("lower", "i1"),  # proven bounds on the true value
         ("upper", "i1"),
-        ("likeliest", "i2"),  # the action of the highest prior that the evaluator gave, the first of equals
+        ("first", "i2"),  # to be looked at: one that ends the game unlost, else of the highest prior, the first of equals
     ]
 )
 

@@ -31,6 +31,7 @@ from agents.selection import GUMBEL, PUCT, TINY, Rule, tabulate_exploration
 from agents.turns import GamesUnderWay, Moved, fused_turn
 from envs import Game, States
 from envs.compiled import CompiledGame
+from envs.game import EndingGame
 
 TABULATED = 1024  # numbers of visits for which PUCT's exploration is looked up
 SMALL_PRIOR = 0.01  # KataGo's
@@ -101,15 +102,17 @@ class Leaves(NamedTuple):
     actions: NDArray[np.int64]  # [L]
     legal: NDArray[np.bool_]  # [L, A]
     terminal: NDArray[np.bool_]  # [L]
-    results: NDArray[np.float32]  # [L] where terminal, for the side to move
+    results: NDArray[np.float32]  # [L] of the games that are terminal, else of the next column's actions; for the side to move
+    endings: NDArray[np.int64]  # [L] an action that ends the game at once; -1: none is known
     waiting: States  # [M] the positions that are not terminal, which the evaluator is asked about
 
     @classmethod
     def empty(cls, count: int, game: Game) -> Self:
         """Room for `count` leaves."""
-        games, nodes, chosen = np.zeros((3, count), np.int64)
+        games, nodes, chosen, endings = np.zeros((4, count), np.int64)
         legal, terminal = np.zeros((count, game.num_actions), np.bool_), np.zeros(count, np.bool_)
-        return cls(games, nodes, chosen, legal, terminal, np.zeros(count, np.float32), np.zeros(count, game.dtype))
+        results, waiting = np.zeros(count, np.float32), np.zeros(count, game.dtype)
+        return cls(games, nodes, chosen, legal, terminal, results, endings, waiting)
 
     def first(self, count: int, waiting: int) -> Leaves:
         """The first `count` of them, `waiting` of which are not terminal."""
@@ -295,9 +298,13 @@ class Search:
         states = records.view(self.game.dtype)
         self._records[games * self.capacity + numbers] = records
         legal, terminal = self.game.legal(states), self.game.terminal(states)
-        results = self.game.returns(states) if terminal.any() else np.zeros(count, np.float32)
+        endings, results = np.full(count, -1), np.zeros(count, np.float32)
+        if isinstance(self.game, EndingGame):
+            endings, results = self.game.endings(states)
+        if terminal.any():
+            results = np.where(terminal, self.game.returns(states), results)
         waiting = records[~terminal].view(self.game.dtype)
-        return Leaves(games, nodes, actions, legal, terminal, results, waiting)
+        return Leaves(games, nodes, actions, legal, terminal, results, endings, waiting)
 
     def proceed(
         self,

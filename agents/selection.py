@@ -62,7 +62,10 @@ def puct(node, edges, rule):
         if edge["upper"] < least:
             continue
         n, bonus = count_through(edge), explore * edge["prior"]
-        score = edge_value(edge) + bonus / (1.0 + n) if n > 0 else urgency + bonus
+        if n > 0:
+            score = edge_value(edge) + bonus / (1.0 + n)
+        else:
+            score = (urgency if edge["lower"] < edge["upper"] else edge["lower"]) + bonus
         if score > best_score:
             best, best_score = a, score
     return best
@@ -123,13 +126,15 @@ def improved_policy(node, edges, rule, out):
 def gumbel_root(node, edges, noisy_logits, wanted, rule, considered, scores):
     """The considered action with the highest g + logits + sigma(q); considered: has the visits `wanted` by the plan.
 
-    `considered` [A] and `scores` [A] are overwritten.
+    An action that is proven and unvisited comes first: it costs no evaluation, and is then weighed like the others. `considered` [A] and `scores` [A] are overwritten.
     """
     number, most = 0, 0
     for a in range(len(edges)):
         n = count_through(edges[a])
         most = max(most, n)
         if n == wanted and worth_visiting(node, edges[a]):
+            if n == 0 and edges[a]["lower"] == edges[a]["upper"]:
+                return a
             considered[number] = a
             number += 1
     if number == 0:
@@ -162,10 +167,10 @@ def gumbel_inner(node, edges, rule, tried, terms):
 
     Unvisited actions share one completed Q: only the one of the highest prior can be the best of them. So one pass over all
     edges is enough; it leaves the visited ones, which are few, in `tried` [A], and their terms of the softmax are in `terms` [A].
-    Where none is visited the highest prior is the best.
+    Where none is visited the highest prior is the best, unless an action is known to end the game unlost.
     """
     if count_through(node) == 0:
-        return np.int64(node["likeliest"])
+        return np.int64(node["first"])
     number, most, weighted, seen = 0, 0, 0.0, 0.0  # over the visited actions
     fresh, prior, rest = -1, 0.0, 0.0  # the best unvisited action, its prior, the sum of theirs
     for a in range(len(edges)):

@@ -93,6 +93,15 @@ def _backup(tree, b, node, value):
 
 
 @inlined
+def _best_bounds(edges):
+    """The bounds that those of all edges give their node."""
+    lower, upper = -1, -1
+    for a in range(len(edges)):
+        lower, upper = max(lower, edges[a]["lower"]), max(upper, edges[a]["upper"])
+    return lower, upper
+
+
+@inlined
 def _prove(tree, b, node, lower, upper):
     """Give `node` new bounds; as long as they tell something new, its edge and its ancestors' bounds follow."""
     while True:
@@ -105,9 +114,7 @@ def _prove(tree, b, node, lower, upper):
             return
         edges = tree.edge[b, node]
         edges[this["action"]]["lower"], edges[this["action"]]["upper"] = -upper, -lower
-        lower, upper = -1, -1
-        for a in range(len(edges)):
-            lower, upper = max(lower, edges[a]["lower"]), max(upper, edges[a]["upper"])
+        lower, upper = _best_bounds(edges)
 
 
 @inlined
@@ -202,11 +209,12 @@ def select(tree, rule, per_game, games, nodes, actions, numbers):
 
 
 @inlined
-def grow(tree, b, above, action, priors, value, legal, terminal):
+def grow(tree, b, above, action, priors, value, legal, terminal, ending, worth):
     """Make a node of the edge that `find_leaf` found first of those without one, or of the root, and back its value up.
 
     priors [A] f4, value f8 for the side to move in the leaf, legal [A] bool; a terminal leaf's value is its exact result and
-    solves it.
+    solves it. `ending` is an action known to end the game at once (-1: none) and `worth` its result: that edge is proven
+    before it is visited, and looked at first unless it loses.
     """
     number = tree.size[b]
     tree.size[b] += 1
@@ -225,11 +233,15 @@ def grow(tree, b, above, action, priors, value, legal, terminal):
         edge["prior"] = priors[a]
         edge["child"] = UNEXPANDED if legal[a] else ILLEGAL
         edge["lower"], edge["upper"] = (-1, 1) if legal[a] else (OUT_OF_BOUNDS, OUT_OF_BOUNDS)
-        if legal[a] and priors[a] > highest:
+        if legal[a] and a != ending and priors[a] > highest:
             likeliest, highest = a, priors[a]
-    node["likeliest"] = likeliest
+    node["first"] = ending if ending >= 0 and worth >= 0 else likeliest
     if above >= 0:
         tree.edge[b, above, action]["child"] = number
+    if ending >= 0:
+        edges[ending]["lower"] = edges[ending]["upper"] = np.int64(worth)
+        lower, upper = _best_bounds(edges)
+        _prove(tree, b, number, lower, upper)
     if terminal:
         result = np.int64(np.rint(value))
         _prove(tree, b, number, result, result)
@@ -238,17 +250,19 @@ def grow(tree, b, above, action, priors, value, legal, terminal):
 
 
 @kernel
-def expand(tree, games, nodes, actions, legal, terminal, results, priors, values):
-    """`grow` every edge that `select` wrote: legal [L, A] bool, terminal [L] bool and, where that is so, results [L] f4.
+def expand(tree, games, nodes, actions, legal, terminal, results, endings, priors, values):
+    """`grow` every edge that `select` wrote: legal [L, A] bool, terminal [L] bool and results [L] f4: of a terminal leaf its own,
+    else of the action endings [L] in it, -1 where none is known.
 
     priors [M, A] f4 and values [M] f4 are the evaluator's, of the M leaves that are not terminal.
     """
     none, row = np.zeros(tree.edge.shape[2], np.float32), 0
     for i in range(len(games)):
         if terminal[i]:
-            grow(tree, games[i], nodes[i], actions[i], none, np.float64(results[i]), legal[i], True)
+            grow(tree, games[i], nodes[i], actions[i], none, np.float64(results[i]), legal[i], True, -1, 0.0)
         else:
-            grow(tree, games[i], nodes[i], actions[i], priors[row], np.float64(values[row]), legal[i], False)
+            value = np.float64(values[row])
+            grow(tree, games[i], nodes[i], actions[i], priors[row], value, legal[i], False, endings[i], results[i])
             row += 1
 
 

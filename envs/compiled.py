@@ -1,4 +1,4 @@
-"""Games whose rules are kernels: five kernels of one state, and all that follows from them.
+"""Games whose rules are kernels: a few kernels of one state, and all that follows from them.
 
 They have the same arguments in every game, so that one text serves all of them: below, the functions of the contract that go
 through a batch (`envs.jit.specialised` makes a kernel a game of each), in `agents/fused.py` whole searches. They take `board`,
@@ -23,6 +23,12 @@ from envs.rng import GOLDEN
 UNFINISHED, LOST, DRAWN = 0, 1, 2  # `status`, for the side to move, of the games that have this field
 
 
+@kernel
+def no_ending(g, board):
+    """`ending` of the games that know none."""
+    return -1, 0.0
+
+
 class StateKernels(NamedTuple):
     """The rules of one game; g is the record of a state."""
 
@@ -31,6 +37,7 @@ class StateKernels(NamedTuple):
     ended: Callable[..., bool]  # (g, board), as `Game.terminal`
     result: Callable[..., float]  # (g, board) of a finished game, as `Game.returns`
     playout: Callable[..., float]  # (g, seed, board), as `Game.rollout`, of no finished game; g is left as it is
+    ending: Callable[..., tuple[int, float]] = no_ending  # (g, board), as `EndingGame.endings`, of no finished game
 
     @property
     def name(self) -> str:
@@ -76,6 +83,11 @@ class CompiledGame(ABC):
         self._batched.returns(states, self._board, out)
         return out
 
+    def endings(self, states: States) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        actions, results = np.empty(len(states), np.int64), np.empty(len(states), np.float32)
+        self._batched.endings(states, self._board, actions, results)
+        return actions, results
+
     def rollout(self, states: States, seeds: NDArray[np.uint64]) -> NDArray[np.float32]:
         out = np.empty(len(states), np.float32)
         self._batched.rollout(states, seeds, self._board, out)
@@ -102,24 +114,26 @@ def _workspace(game: CompiledGame, thread: int) -> tuple[object, ...]:
 
 
 class Batched(NamedTuple):
-    """The kernels that go through a batch; the last argument is filled but for `random_play`."""
+    """The kernels that go through a batch; the last argument is filled, or the last two, but for `random_play`."""
 
     step: Callable[..., None]  # (states, actions, board, out)
     legal: Callable[..., None]  # (states, board, out)
     terminal: Callable[..., None]  # (states, board, out)
     returns: Callable[..., None]  # (states, board, out)
+    endings: Callable[..., None]  # (states, board, actions, results)
     rollout: Callable[..., None]  # (states, seeds, board, out)
     random_play: Callable[..., None]  # (played, start, plies, seeds, board, legal)
 
 
 def play(g: Any, action: int, board: Any) -> None:
-    """In the templates below: the game's, as are the other four."""
+    """In the templates below: the game's, as are the others."""
 
 
 mark_legal: Any = play
 ended: Any = play
 result: Any = play
 playout: Any = play
+ending: Any = no_ending
 
 
 def _step(states, actions, board, out):
@@ -144,6 +158,11 @@ def _returns(states, board, out):
         out[i] = result(states[i], board) if ended(states[i], board) else 0.0
 
 
+def _endings(states, board, actions, results):
+    for i in range(len(states)):
+        actions[i], results[i] = no_ending(states[i], board) if ended(states[i], board) else ending(states[i], board)
+
+
 def _rollout(states, seeds, board, out):
     for i in range(len(states)):
         g = states[i]
@@ -163,7 +182,7 @@ def _random_play(played, start, plies, seeds, board, legal):
 @functools.cache
 def batched(rules: StateKernels) -> Batched:
     """The kernels of the game with these rules."""
-    templates = Batched(_step, _legal, _terminal, _returns, _rollout, _random_play)
+    templates = Batched(_step, _legal, _terminal, _returns, _endings, _rollout, _random_play)
     made = (specialised(t, f"{t.__name__[1:]}_{rules.name}", **rules._asdict()) for t in templates)
     return Batched(*made)
 

@@ -120,6 +120,18 @@ class TerritoryGame(Game, Protocol):
 
 
 @runtime_checkable
+class EndingGame(Protocol):
+    """Rules that know, without playing on, of an action that ends the game at once: in Go the pass that answers a pass."""
+
+    def endings(self, states: States) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """[B] such an action in each of `states`, -1 where none is known, and [B] what it is worth to the side to move: -1, 0, 1.
+
+        Not all of them: what is cheap to know. None in finished games.
+        """
+        ...
+
+
+@runtime_checkable
 class RandomPlay(Protocol):
     """What rules in kernels have besides: random play as one call, the same as `envs.batch.random_play` does step by step."""
 

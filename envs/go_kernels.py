@@ -520,6 +520,12 @@ def result(g, board):
 
 
 @kernel
+def ending(g, board):
+    """The pass that answers a pass, by which the area decides."""
+    return (len(board.near), result(g, board)) if g["passes"] > 0 else (NONE, 0.0)
+
+
+@kernel
 def playout(g, counter, board):
     """Random moves until the end, then the area decides.
 
@@ -560,4 +566,4 @@ def playout(g, counter, board):
     return winner(g["board"], player, board)
 
 
-KERNELS = StateKernels(play_in, legal_in, ended, result, playout)
+KERNELS = StateKernels(play_in, legal_in, ended, result, playout, ending)

@@ -14,6 +14,7 @@ import numpy as np
 from agents.evaluators import Evaluator
 from agents.search import SearchSettings, considered_visits
 from envs import Game
+from envs.game import EndingGame
 
 
 @dataclass
@@ -28,10 +29,23 @@ class Node:
     visits: dict[int, int] = field(default_factory=dict)
     flying: dict[int, int] = field(default_factory=dict)  # simulations under way, each counted as a loss
     totals: dict[int, float] = field(default_factory=dict)
+    known: dict[int, int] = field(default_factory=dict)  # results of actions that end the game at once
 
     def bounds_of(self, action: int) -> tuple[int, int]:
+        if action in self.known:
+            return self.known[action], self.known[action]
         child = self.children.get(action)
         return (-child.upper, -child.lower) if child else (-1, 1)
+
+    @property
+    def unlooked(self) -> list[int]:
+        """Known endings that are worth a look and had none."""
+        return [a for a in self.known if a in self.worth() and not self.through(a)]
+
+    def bound(self) -> None:
+        """As narrow as the actions allow."""
+        pairs = [self.bounds_of(a) for a in self.legal]
+        self.lower, self.upper = max(p[0] for p in pairs), max(p[1] for p in pairs)
 
     def worth(self) -> list[int]:
         """Legal actions neither dominated by a proven alternative nor needlessly lost."""
@@ -70,6 +84,10 @@ class Twin:
         else:
             seen = self.evaluate(state)
             node = Node(state, legal, [float(p) for p in seen.priors[0]], float(seen.values[0]), -1, 1)
+            if isinstance(self.game, EndingGame):
+                actions, results = self.game.endings(state)
+                node.known = {int(a): int(r) for a, r in zip(actions, results, strict=True) if a >= 0}
+            node.bound()
         self.order.append(node)
         return node
 
@@ -119,8 +137,7 @@ class Twin:
         above.children[action] = self._node(self.game.step(above.state, np.array([action])))
         self.under_way -= 1
         for above, _ in reversed(path):  # bounds
-            pairs = [above.bounds_of(a) for a in above.legal]
-            above.lower, above.upper = max(p[0] for p in pairs), max(p[1] for p in pairs)
+            above.bound()
         self._back_up(path)
 
     def _back_up(self, path: Path) -> None:
@@ -138,6 +155,8 @@ class Twin:
     def _choose(self, node: Node, wanted: int) -> int:
         if self.settings.rule == "puct":
             return self._puct(node)
+        if node.unlooked and (node is self.root or node.count == 0):
+            return node.unlooked[0]
         logits = self._improved_logits(node)
         worth = node.worth()
         if node is self.root:
@@ -157,7 +176,8 @@ class Twin:
 
         def score(a: int) -> float:
             n = node.through(a)
-            return (node.q(a) if n else urgency) + explore * node.prior[a] / (1 + n)
+            fresh = node.known.get(a, urgency)
+            return (node.q(a) if n else fresh) + explore * node.prior[a] / (1 + n)
 
         return max(node.worth(), key=lambda a: (score(a), -a))
 
