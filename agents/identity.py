@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 from agents.levels import level
 from agents.players import ROLLOUT_SEARCH, champion, clumsy_spec, trained_spec
+from agents.search import SearchSettings
 from envs import Game
+from envs.compiled import CompiledGame, no_ending
 
 
 class Identity(NamedTuple):
@@ -37,20 +39,26 @@ def identify(game: Game, spec: str) -> Identity:
     kind, _, number = spec.partition(":")
     if kind == "champion":
         path = champion(game)
-        return Identity(spec, rules | _trained(f"{path}:{number}" if number else str(path)))
+        return Identity(spec, rules | _trained(game, f"{path}:{number}" if number else str(path)))
     if kind == "mcts":
-        return Identity(spec, rules | {"player": spec, "search": ROLLOUT_SEARCH.model_dump()})
+        return Identity(spec, rules | {"player": spec, "search": _search(game, ROLLOUT_SEARCH)})
     if kind == "clumsy":
         share, inner = clumsy_spec(spec)
         return Identity(spec, rules | {"player": "clumsy", "share": share, "of": identify(game, inner).details})
     if kind == "level":
         return Identity(spec, identify(game, level(game, number).player).details)
     if trained_spec(spec)[0].exists():
-        return Identity(spec, rules | _trained(spec))
+        return Identity(spec, rules | _trained(game, spec))
     return Identity(spec, rules | {"player": spec})
 
 
-def _trained(spec: str) -> dict[str, Any]:
+def _search(game: Game, settings: SearchSettings) -> dict[str, Any]:
+    """What a search follows from: its settings, and whether it knows moves that end the game before it has looked at them."""
+    foresees = isinstance(game, CompiledGame) and game.state_kernels.ending is not no_ending
+    return settings.model_dump() | ({"endings": True} if foresees else {})
+
+
+def _trained(game: Game, spec: str) -> dict[str, Any]:
     """The details of a trained agent; a run's folder is the newest agent in it."""
     from agents.alphago import player as alphago
     from agents.alphago.search import APVSettings
@@ -72,6 +80,6 @@ def _trained(spec: str) -> dict[str, Any]:
         "player": "network",
         "weights": fingerprint(agent),
         "network": agent.network.model_dump(),
-        "search": agent.search.model_dump(),
+        "search": _search(game, agent.search),
         "simulations": agent.simulations if simulations is None else simulations,
     }

@@ -126,7 +126,8 @@ def improved_policy(node, edges, rule, out):
 def gumbel_root(node, edges, noisy_logits, wanted, rule, considered, scores):
     """The considered action with the highest g + logits + sigma(q); considered: has the visits `wanted` by the plan.
 
-    An action that is proven and unvisited comes first: it costs no evaluation, and is then weighed like the others. `considered` [A] and `scores` [A] are overwritten.
+    An action that is proven and unvisited comes first: it costs no evaluation, and is then weighed like the others.
+    `considered` [A] and `scores` [A] are overwritten.
     """
     number, most = 0, 0
     for a in range(len(edges)):
