@@ -1,7 +1,8 @@
 """The only file that knows Weights & Biases. Every row goes to the run's own metrics.jsonl first, then there.
 
-Tracking never stops a run: what goes wrong in wandb is reported once, and the file goes on. Without a network or a
-login a run is offline within seconds, and nobody is asked; `wandb sync RUN/wandb/offline-run-*` sends it later.
+Tracking never stops a run: what goes wrong in wandb is reported once, and the file goes on; a service of W&B's
+(wandb-core) that does not answer is given up. Without a network or a login a run is offline within seconds, and nobody is
+asked; `wandb sync RUN/wandb/offline-run-*` sends it later.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import csv
 import importlib
 import json
 import os
+import subprocess
+import threading
 import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -36,6 +40,7 @@ DEFAULTS = {  # W&B's own settings; WANDB_INIT_TIMEOUT and the like go before th
     "finish_timeout_raises": True,
     "x_transaction_log_flush_interval": 1.0,  # seconds of rows that a kill can take from W&B, never from the file
 }
+PATIENCE = 60.0  # seconds for an answer of W&B's service, which runs on this machine; then it is as good as dead
 AXES = ("iteration", "games", "positions", "samples", "seconds", "footprint/kwh")
 PROJECT = "arena"  # where neither the config nor WANDB_PROJECT names one
 BOARD_COLUMNS = ["picture", "opponent", "seat", "result", "moves"]  # of the table of sample games
@@ -84,7 +89,7 @@ class Tracker:
         logged = _truncate(folder / METRICS_FILE, int(last_row["iteration"]) if last_row else 0)
         tracker = cls(folder, None, always)
         tracker._rated = [point for row in read_rows(folder) if (point := RatedPoint.of(row))]
-        tracker._run = tracker._guarded(lambda: _init(folder, name, group, config, project, _mode(mode)))
+        tracker._run = tracker._guarded(lambda: _init(folder, name, group, config, project, _mode(mode)), None)
         if last_row and not logged:
             tracker.log(last_row)
         return tracker
@@ -111,7 +116,7 @@ class Tracker:
         if point := RatedPoint.of(row):
             self._rated.append(point)
         if self._run is not None:
-            self._guarded(lambda: self._log(row))
+            self._guarded(lambda: self._log(row), PATIENCE)
         for alarm in found:
             self.alert(alarm)
         return found
@@ -126,7 +131,7 @@ class Tracker:
             self._run.alert(title=alarm.title, text=alarm.text, level=level)
 
         if self._run is not None:
-            self._guarded(send)
+            self._guarded(send, PATIENCE)
 
     def artifact(self, name: str, kind: str, content: Path | Any, metadata: Mapping[str, Any], *, alias: str) -> None:
         """An artifact of the run: a file, or what is written into one as JSON. What belongs together has one `alias`.
@@ -145,16 +150,19 @@ class Tracker:
             self._run.log_artifact(artifact, aliases=["latest", alias])
 
         if self._run is not None:
-            self._guarded(log)
+            self._guarded(log, PATIENCE)
 
     def finish(self, exit_code: int) -> None:
         """Close the W&B run; 0 means that it is complete."""
         run = self._run
         if run is not None:
-            self._guarded(lambda: run.finish(exit_code=exit_code))
+            upload = run.settings.finish_timeout  # 0: as long as it takes, WANDB_FINISH_TIMEOUT can say so
+            self._guarded(lambda: run.finish(exit_code=exit_code), upload + PATIENCE if upload else None)
         if self._failed:
-            with suppress(Exception):  # reported when it failed; left alone, wandb prints a traceback at exit
-                _wandb().teardown()
+            # Reported when it failed; left alone, wandb prints a traceback at exit, or waits there for its service.
+            # It exits with the code of a service that was killed.
+            with suppress(Exception, SystemExit):
+                _in_time(_wandb().teardown, PATIENCE)
 
     def _log(self, row: Mapping[str, Any]) -> None:
         """Send a row to W&B, its list and its CSV files as tables and its pictures as images."""
@@ -190,13 +198,16 @@ class Tracker:
         Image.fromarray(board.picture).save(self._folder / name)
         return name
 
-    def _guarded(self, call: Callable[[], Any]) -> Any:
-        """The call's result; if wandb fails, one warning, None, and no more W&B for this run."""
+    def _guarded(self, call: Callable[[], Any], seconds: float | None) -> Any:
+        """The call's result; if wandb fails or takes longer, one warning, None, and no more W&B for this run."""
         try:
-            return call()
+            return _in_time(call, seconds)
         except Exception as error:  # wandb's service can fail in any way; training must not stop for it
-            self._run, self._failed = None, True
-            warnings.warn(f"Weights & Biases failed ({_line(error)}); going on with {METRICS_FILE} alone", stacklevel=3)
+            run, self._run, self._failed = self._run, None, True
+            failed = f"Weights & Biases failed ({_line(error)}); going on with {METRICS_FILE} alone"
+            if run is not None:
+                failed += f"; what W&B had by then is sent by `wandb sync {Path(run.dir).parent}`"
+            warnings.warn(failed, stacklevel=3)
             return None
 
 
@@ -271,6 +282,32 @@ def _init(folder: Path, name: str, group: str | None, config: Mapping[str, Any],
         run.define_metric(axis)
     run.define_metric("*", step_metric="iteration")
     return run
+
+
+def _in_time(call: Callable[[], Any], seconds: float | None) -> Any:
+    """The call's result. TimeoutError after `seconds`, for wandb would wait for a silent service for ever; None: no limit."""
+    if seconds is None:
+        return call()
+    service, answer = _service(), Future[Any]()
+
+    def ask() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:  # raised below, or nobody waits for it any more
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="wandb", daemon=True).start()
+    if not wait([answer], seconds).done:
+        if service is not None:
+            service.kill()  # or it would be waited for at exit
+        raise TimeoutError(f"its service gave no answer in {seconds:g} s")
+    return answer.result()
+
+
+def _service() -> subprocess.Popen[bytes] | None:
+    """The service of this process; None where there is none, or where a sweep's agent has it, for all its runs."""
+    connection = importlib.import_module("wandb.sdk.wandb_setup").singleton()._connection  # no public way leads there
+    return connection._proc._process if connection is not None and connection._proc is not None else None
 
 
 def _line(error: Exception) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -219,7 +220,9 @@ def run_tracker(folder: Path, mode: str, environment: dict[str, str], body: str 
     """W&B mode and error output of a process without a terminal that starts a tracker, logs two rows and ends."""
     program = f"""
 import subprocess
+import signal
 from pathlib import Path
+from arena import tracking
 from arena.tracking import Tracker
 children = []
 class Child(subprocess.Popen):
@@ -295,10 +298,33 @@ while tracker._run is not None:  # until its death is noticed
     assert "Traceback" not in errors
 
 
+@pytest.mark.parametrize(
+    "body",
+    ["", 'tracker.log({"iteration": 1, "ratings": [["random", 0.0, 0.0, 0.0, 1, 0.5]]})'],
+    ids=["finishing", "logging"],
+)
+def test_a_wandb_service_that_never_answers_is_one_warning_and_the_process_ends(body: str, tmp_path: Path) -> None:
+    """A run waited for ever at its end, or at its first rating; the warning names what W&B has of it."""
+    stop = f"""
+for child in children:
+    if child.poll() is None:
+        child.send_signal(signal.SIGSTOP)
+tracking.PATIENCE = 1.0
+{body}
+"""
+    _, errors = run_tracker(tmp_path, "offline", {"WANDB_FINISH_TIMEOUT": "1"}, stop)
+    assert errors.count("UserWarning") == 1
+    assert "gave no answer" in errors
+    (named,) = re.findall("`wandb sync (.+)`", errors)
+    assert Path(named) == tmp_path / "wandb" / Path(named).name
+    assert list(Path(named).glob("*.wandb"))
+    assert "Traceback" not in errors
+
+
 class Failing:
     """A W&B run that can do nothing."""
 
-    step = 0
+    step, dir = 0, "wandb/run/files"
 
     def log(self, row: dict[str, Any], **how: Any) -> None:
         raise ConnectionError("gone")
