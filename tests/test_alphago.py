@@ -25,6 +25,7 @@ from agents.runtime import NetworkEvaluator, RuntimeSettings, TorchRuntime
 from arena import checkpoint
 from arena.alphago import records, store, values
 from arena.alphago.fit import FitSettings, fit
+from arena.alphago.pipeline import rollout_records
 from arena.alphago.records import RecordsSettings
 from arena.alphago.reinforce import Reinforce, ReinforceSettings
 from arena.alphago.settings import AlphaGoConfig
@@ -233,6 +234,21 @@ def test_handicap_stones_are_set_up_and_not_learned(tmp_path: Path) -> None:
     assert np.isfinite(weights.pattern).all()
 
 
+def test_the_rollout_policy_learns_handicap_games_on_the_board_they_began_on(tmp_path: Path) -> None:
+    """They were played through from the empty board, Black first, until a chain was joined to stones that were gone: for ever."""
+    game = envs.make("go:size=7,handicap=4")
+    store.write(tmp_path / "s", game, random_lines(game, 20, 0), {}, territory=False)
+    found = rollout_records(game, tmp_path / "s")
+    for moves, _, start in zip(*found, strict=True):
+        states = envs.make("go7").reset(1)
+        for action in moves[:start]:
+            states = envs.make("go7").step(states, np.array([action]))
+        assert states["to_play"] == 1
+        assert np.array_equal(game.board(states), game.board(game.reset(1)))
+    settings = rollout.LearnSettings(epochs=1, min_count=1)
+    assert np.isfinite(rollout.learn(found, 7, settings, np.random.default_rng(0)).pattern).all()
+
+
 # Learning
 
 
@@ -378,6 +394,28 @@ def test_a_win_makes_its_moves_likelier_and_a_loss_less(tmp_path: Path, learner_
     before = likelihood(game, learner.network, actions, plies)
     learner._learn(MatchResult([PlayedGame(0, learner_first, actions, float(learner_first))]))
     assert (likelihood(game, learner.network, actions, plies) > before) == learner_first
+
+
+@pytest.mark.parametrize("learner_first", [True, False])
+def test_the_moves_that_are_learned_are_the_learners_against_a_handicap_too(
+    tmp_path: Path, learner_first: bool
+) -> None:
+    """There the second player begins: the rival's moves were learned."""
+    game = envs.make("go:size=7,handicap=2")
+    torch.manual_seed(0)
+    network = NetworkSettings(blocks=1, channels=8)
+    start = PolicyValueNetwork(game, network).state_dict()
+    learner = Reinforce(game, network, ReinforceSettings(games=2), TORCH, start, tmp_path, seed=0, baseline=None)
+    movers: list[int] = []
+
+    def baseline(states: States) -> np.ndarray:
+        movers.extend(states["to_play"].tolist())
+        return np.zeros(len(states), np.float32)
+
+    learner.baseline = baseline
+    actions = tuple(random_lines(game, 1, 0)[0].actions)
+    learner._learn(MatchResult([PlayedGame(0, learner_first, actions, 1.0)]))
+    assert set(movers) == {0 if learner_first else 1}
 
 
 # Positions for the value network

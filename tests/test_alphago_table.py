@@ -87,15 +87,16 @@ def test_a_table_that_was_stopped_goes_on_and_says_what_each_part_is_worth(tmp_p
     assert len(picture.findall(".//{*}polygon")) == 2  # the paper rates two of them
 
 
-@pytest.mark.parametrize(("plies", "ours"), [(0, 3 + 2), (1, 2 + 3)])
-def test_moves_are_counted_for_who_made_them(plies: int, ours: int) -> None:
-    """Games of five moves after the opening; A is the first player in one: the side to move after it has three of them."""
+@pytest.mark.parametrize(("plies", "to_play", "ours"), [(0, 0, 3 + 2), (1, 1, 2 + 3), (0, 1, 2 + 3)])
+def test_moves_are_counted_for_who_made_them(plies: int, to_play: int, ours: int) -> None:
+    """Games of five moves after the opening; A is the first player in one: the side to move after it has three of them.
+    Against a handicap that is the second player where there is no opening."""
     games = [PlayedGame(0, first, tuple(range(5 + plies)), 1.0, seconds=(2.0, 1.0)) for first in (True, False)]
-    meeting = Meeting.of("a", "b", MatchResult(games), plies)
+    meeting = Meeting.of("a", "b", MatchResult(games), plies, to_play)
     assert meeting.moves == (ours, 10 - ours)
     assert meeting.seconds == (4.0, 2.0)
-    one = Meeting.of("a", "b", MatchResult(games[:1]), plies)
-    assert one.moves == ((3, 2) if plies == 0 else (2, 3))
+    one = Meeting.of("a", "b", MatchResult(games[:1]), plies, to_play)
+    assert one.moves == ((3, 2) if to_play == 0 else (2, 3))
 
 
 def test_a_smoke_run_says_that_it_does_not_read_the_records(

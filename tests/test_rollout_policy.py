@@ -103,6 +103,38 @@ def answers(diagram: str, last: str, colour: int, taken: str = "") -> dict[int, 
 
 
 @compiled
+def test_a_suicide_of_the_records_is_taken_off() -> None:
+    """Its chain stayed without a liberty, and the next stone on one of its points led round in its ring for ever."""
+    game, rng = make("go:size=4,rules=tromp-taylor"), np.random.default_rng(0)
+    lines, suicides = [], 0
+    for _ in range(20):
+        states, actions, board = game.reset(1), list[int](), boards.new_board(4)
+        while not game.terminal(states)[0]:
+            actions.append(int(random_actions(game.legal(states), rng)[0]))
+            states, colour = game.step(states, np.array(actions[-1:])), 1 - 2 * int(states["to_play"][0])
+            if actions[-1] < 16:
+                boards.place_recorded(board[0], actions[-1], colour, np.empty(16, np.int16))
+                suicides += int(states["board"][0, actions[-1]] == 0)
+            assert np.array_equal(board["stone"][0, :16], states["board"][0, :16])
+        lines.append(actions)
+    assert suicides > 10
+    found: list[int] = []
+    learn(
+        Records.of(lines),
+        4,
+        LearnSettings(epochs=1, min_count=2),
+        rng,
+        progress=lambda epoch, score: found.append(score.examples),
+    )
+    assert found == [sum(action < 16 for line in lines for action in line)]
+
+
+def test_nothing_answers_a_move_that_took_itself() -> None:
+    """What lies behind no chain's number was looked at: on 19x19 the last point's."""
+    assert answers("..... ..O.. .O.O. ..O.. .....", "C3", 1) == {}
+
+
+@compiled
 @pytest.mark.parametrize("size", [3, 5, 9])
 def test_the_board_and_the_odds_are_those_found_from_scratch(size: int) -> None:
     policy = RolloutPolicy(Go(size), taught(size))

@@ -52,6 +52,7 @@ from arena.settings import dump, load
 from arena.tracking import Tracker
 from envs import Game, States
 from envs.go import Go
+from envs.records import GameRecord, opening, start_stones
 
 AGAIN = "reinforced_again.safetensors"
 SAMPLES = 4  # games kept of a policy that was reinforced
@@ -133,7 +134,7 @@ class Pipeline:
         game, path = self.game, rollout_policy(self.folder)
         if path.exists() or not isinstance(game, Go):
             return
-        train, test = (self._games(self.folder / "records" / part) for part in ("train", "test"))
+        train, test = (rollout_records(game, self.folder / "records" / part) for part in ("train", "test"))
         settings = self.config.rollout
         self.progress.phase("rollout", settings.epochs)
         with self._tracked("rollout") as tracker:
@@ -161,11 +162,6 @@ class Pipeline:
             f"{speed:.2f} microseconds a move (paper: 2)"
         )
         rollout.save_weights(path, weights, {"run": self.config.name, "seed": self.config.seed})
-
-    def _games(self, folder: Path) -> rollout.Records:
-        """The games of a store, whole."""
-        columns = store.load(folder, self.game).columns
-        return rollout.Records(*(np.asarray(columns[name]) for name in rollout.Records._fields))
 
     def _reinforced(self) -> None:
         start = load_agent(self.agents / SUPERVISED)
@@ -352,6 +348,16 @@ class Pipeline:
         finally:
             account.figures()
             tracker.finish(code)
+
+
+def rollout_records(game: Go, folder: Path) -> rollout.Records:
+    """The games of the store in `folder`, whole: before their moves those that set up the handicap of `game`, if it has one."""
+    columns = store.load(folder, game).columns
+    moves, lengths, starts = (np.asarray(columns[name]) for name in rollout.Records._fields)
+    begun = GameRecord(game.name, (), setup=start_stones(game.name), to_play=int(game.reset(1)["to_play"][0]))
+    before = np.array(opening(begun, Go(game.size)), np.int16)
+    moves = np.concatenate([np.tile(before, (len(moves), 1)), moves], axis=1)
+    return rollout.Records(moves, lengths + len(before), starts + len(before))
 
 
 def microseconds_a_move(game: Go, weights: rollout.Weights) -> float:

@@ -117,11 +117,11 @@ class Reinforce:
 
     def _learn(self, played: MatchResult) -> dict[str, float]:
         """One step on every move that the learner made in the batch."""
-        lines = []
+        lines, begins = [], int(self.game.reset(1)["to_play"][0])  # the second player does against a handicap
         for game in played.games:
             seat = 0 if game.a_first else 1
             result = (2 * game.score - 1) * (1 - 2 * seat)
-            lines.append(Line(game.actions, result, range(seat, len(game.actions), 2)))
+            lines.append(Line(game.actions, result, range(seat ^ begins, len(game.actions), 2)))
         states, actions, advantages = replay(self.game, lines)
         if self.baseline is not None:
             advantages = advantages - self.baseline(states)

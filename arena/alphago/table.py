@@ -82,10 +82,11 @@ class Meeting(NamedTuple):
     reasons: dict[str, int]  # why games ended
 
     @classmethod
-    def of(cls, a: str, b: str, played: MatchResult, opening_plies: int) -> Meeting:
+    def of(cls, a: str, b: str, played: MatchResult, opening_plies: int, to_play: int) -> Meeting:
+        """`to_play`: the player whose turn it is after the openings, all of `opening_plies`."""
         plies = np.array([len(game.actions) - opening_plies for game in played.games])
         first = (plies + 1) // 2  # moves of who began
-        begins = np.array([game.a_first for game in played.games]) == (opening_plies % 2 == 0)
+        begins = np.array([game.a_first for game in played.games]) == (to_play == 0)
         ours = int(np.where(begins, first, plies - first).sum())
         seconds = np.sum([game.seconds for game in played.games], axis=0).tolist()
         reasons = Counter[str](game.reason for game in played.games)
@@ -156,7 +157,8 @@ def play(
         rng = np.random.default_rng([seed, 3, number])
         openings = random_openings(game, settings.openings, settings.opening_plies, rng).repeated(settings.openings)
         played = play_match(game, players[a], players[b], openings, rng, progress=progress)
-        done.append(Meeting.of(a, b, played, settings.opening_plies))
+        to_play = int(openings.states["to_play"][0])
+        done.append(Meeting.of(a, b, played, settings.opening_plies, to_play))
         write_atomically(file, json.dumps([meeting._asdict() for meeting in done]).encode())
         for me, opponent in ((a, b), (b, a)):
             if me == whole_name(settings.search.mix):

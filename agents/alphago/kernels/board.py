@@ -175,6 +175,15 @@ def place(board, p, colour, taken):
 
 
 @kernel
+def place_recorded(board, p, colour, taken):
+    """`place` under any rules: a chain left without a liberty is taken off (suicide), so that `p` is empty again."""
+    count = place(board, p, colour, taken)
+    if board["libs"][board["chain"][p]] == 0:
+        remove(board, board["chain"][p], taken, 0)
+    return count
+
+
+@kernel
 def ko_after(board, p, taken, count):
     """The point that simple ko forbids after `place` has taken `count` stones by playing `p`; NONE for none."""
     alone = board["stones"][board["chain"][p]] == 1 and board["libs"][board["chain"][p]] == 1

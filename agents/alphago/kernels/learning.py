@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.alphago.kernels.board import EMPTY, NONE, ko_after, place, set_up
+from agents.alphago.kernels.board import EMPTY, NONE, ko_after, place_recorded, set_up
 from agents.alphago.kernels.moves import MOST_FEATURES, answers, pattern_at, response_at
 from envs.jit import kernel
 
@@ -70,7 +70,7 @@ def learn(moves, lengths, starts, order, boards, numbers, keys, response, weight
                 ko, last, took = np.int64(NONE), np.int64(NONE), np.int64(0)
                 continue
             if t < starts[g]:
-                place(board, p, colour, taken)
+                place_recorded(board, p, colour, taken)
                 continue
             count = score(
                 board, numbers, keys, response, weights, colour, ko, last, taken, took, patterns, found, scores
@@ -94,8 +94,8 @@ def learn(moves, lengths, starts, order, boards, numbers, keys, response, weight
                         answer = found[j, 0]
                         if scores[answer] > -np.inf:
                             weights[found[j, 1]] += rate * ((answer == p) - probabilities[answer])
-            took = np.int64(place(board, p, colour, taken))
-            ko, last = ko_after(board, p, taken, took), p
+            took, last = np.int64(place_recorded(board, p, colour, taken)), p
+            ko = ko_after(board, p, taken, took) if took == 1 else np.int64(NONE)
     return examples, first, fifth, possible, loss
 
 
@@ -115,7 +115,7 @@ def list_responses(moves, lengths, starts, boards, out):
                 if t > starts[g] and moves[g, t - 1] < points:
                     out[count] = response_at(board, np.int64(moves[g, t - 1]), colour)
                     count += 1
-                place(board, p, colour, taken)
+                place_recorded(board, p, colour, taken)
     return count
 
 

@@ -136,9 +136,10 @@ def saves(board, c, found, count):
 def answers(board, keys, response, last, colour, taken, took, found):
     """Note in `found` [MOST_FEATURES, 2] the features that moves of `colour` have as answers to the move `last`.
 
-    Rows are a point and a weight. The last move took the first `took` of `taken`. Returns the number of rows.
+    Rows are a point and a weight. The last move took the first `took` of `taken`. Returns the number of rows: none where it
+    took itself (suicide).
     """
-    if last == NONE:
+    if last == NONE or board["stone"][last] == EMPTY:
         return 0
     count = 0
     for k in range(8):
