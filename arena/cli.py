@@ -372,7 +372,9 @@ def list_levels(game: GameName) -> None:
 
 @app.command()
 def records(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="files (.sgf, .pgn, .moves, .gz) or folders")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="files (.sgf, .pgn, .moves, .gz), folders, ledgers")
+    ],
     game: Annotated[str, typer.Option(metavar="GAME", help="the only game and board wanted: go19, hex:size=11")] = "",
     check: Annotated[bool, typer.Option("--check", help="play every game through the rules; skip the illegal")] = False,
     to: Annotated[Path | None, typer.Option(metavar="FILE", help="write the games here, as its suffix says")] = None,

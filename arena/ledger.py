@@ -26,9 +26,12 @@ from agents.identity import Identity
 from arena.match import Reason
 from arena.rating import Result
 from envs import Game
+from envs.records import GameRecord
 
 FORMAT = 1  # of the tables below; `PRAGMA user_version` in the file
 DEFAULT = Path("runs/ledger.sqlite")
+ON_THE_BOARD = ("normal", "adjudication")
+LOST = {"resignation": "Resign", "time": "Time"}  # SGF's words
 _TABLES = """
 CREATE TABLE player (
     id TEXT PRIMARY KEY, name TEXT NOT NULL, game TEXT NOT NULL, version INTEGER NOT NULL, details TEXT NOT NULL
@@ -73,6 +76,14 @@ class OtherLosses(NamedTuple):
     reason: Reason
     games: int
     detail: str  # of one of them
+
+
+def is_ledger(path: Path) -> bool:
+    """Whether `path` is a file of SQLite: opened as a ledger, an empty file would become one."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 class Ledger:
@@ -185,6 +196,28 @@ class Ledger:
             ).fetchall()
         names = self.names()
         return sorted(OtherLosses(names[loser], *rest) for loser, *rest in rows)
+
+    def records(self) -> Iterator[GameRecord]:
+        """Every game as files keep it, in the order in which they were finished.
+
+        Without a date, by which studies and AlphaGo's pipeline would take all games of two players for one event.
+        """
+        names = self.names()
+        with self._told():
+            rows = self._file.execute(
+                "SELECT event.game, first, second, moves, score, reason FROM game JOIN event ON game.event = event.id"
+                " ORDER BY game.rowid"
+            )
+            for number, (game, first, second, moves, score, reason) in enumerate(rows, 1):
+                how = f"{'BW'[score == 0]}+{LOST.get(reason, 'Forfeit')}"
+                yield GameRecord(
+                    game=game,
+                    actions=tuple(map(int, moves.split())),
+                    result=2 * score - 1,
+                    players=(names[first], names[second]),
+                    headers={} if reason in ON_THE_BOARD else {"result": how},
+                    source=f"{self.path}:{number}",
+                )
 
     def names(self) -> dict[str, str]:
         """What to call each player, by key; unique within a game."""

@@ -1,4 +1,4 @@
-"""`arena records`: what a collection of games holds, what of it cannot be read, and the same games in another format."""
+"""`arena records`: what a collection or ledger of games holds, what of it cannot be read, the same games in another format."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+import envs
+from arena.ledger import Ledger, is_ledger
 from envs import records
 from envs.records import GameRecord, Skipped
 from envs.words import number_of
@@ -57,7 +59,7 @@ def summarise(paths: list[Path], *, game: str, check: bool, to: Path | None, con
     ValueError where no game could be read.
     """
     summary = Summary()
-    found = itertools.chain.from_iterable([records.read(path, game or None) for path in paths])
+    found = itertools.chain.from_iterable([_read(path, game or None) for path in paths])
     kept = _counted(_legal(found) if check else found, summary)
     with console.status("reading"):
         first = next(kept, None)  # an old file is not written over with nothing
@@ -72,6 +74,26 @@ def summarise(paths: list[Path], *, game: str, check: bool, to: Path | None, con
         console.print(
             f"{number_of(summary.games.total(), 'game')} written to {to}", markup=False, highlight=False, soft_wrap=True
         )
+
+
+def _read(path: Path, game: str | None) -> Iterator[GameRecord | Skipped]:
+    """As `envs.records.read`, games of a ledger too."""
+    if not is_ledger(path):
+        return records.read(path, game)
+    if game is not None:
+        envs.make(game)  # ValueError where there is no such game
+    return _ledger(path, game)
+
+
+def _ledger(path: Path, game: str | None) -> Iterator[GameRecord | Skipped]:
+    with Ledger(path) as ledger:
+        for record in ledger.records():
+            try:
+                records.check_wanted(record.game, game)
+            except records.RefusedError as refused:
+                yield Skipped(record.source, *refused.args)
+            else:
+                yield record
 
 
 def _counted(found: Iterable[GameRecord | Skipped], summary: Summary) -> Iterator[GameRecord]:

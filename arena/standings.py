@@ -14,7 +14,7 @@ from rich.table import Table
 import envs
 from agents.players import built_in
 from arena import rating
-from arena.ledger import DEFAULT, Ledger, LedgerGame
+from arena.ledger import DEFAULT, Ledger, LedgerGame, is_ledger
 from arena.rating import Estimate, Result
 from arena.schedule import Format, ladder_order, swiss_points
 from arena.sprt import SPRT, pair_counts
@@ -86,11 +86,10 @@ def play_and_show(
 
 def show_ledger(path: Path, *, anchor: str, markdown: bool = False) -> None:
     """Print a rating list of every game that the ledger in `path` has games of. ValueError where it is no ledger."""
-    with path.open("rb") as file:
-        if file.read(16) != b"SQLite format 3\0":  # opened as a ledger, an empty file would become one
-            raise ValueError(
-                f"{path} is no ledger: `arena rate` takes a run's folder, a ledger such as {DEFAULT}, or a game and its players"
-            )
+    if not is_ledger(path):
+        raise ValueError(
+            f"{path} is no ledger: `arena rate` takes a run's folder, a ledger such as {DEFAULT}, or a game and its players"
+        )
     console = Console(emoji=False, markup=False)
     with Ledger(path) as ledger:
         rules = ledger.rules()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import envs
 from agents.files import AgentFile, save_agent
@@ -25,9 +27,11 @@ from arena import standings
 from arena import tournament as tournaments
 from arena.ledger import Ledger, LedgerGame
 from arena.rating import Result
+from arena.records import summarise
 from arena.schedule import Format, Meeting, default_rounds, ladder_order, next_round, swiss_points
 from arena.sprt import SPRT
 from arena.tournament import Tournament, play
+from envs import records
 
 SETTINGS = Tournament(
     "connect_four", ("random", "greedy", "mcts:8"), openings=8, plies=3, seed=5, parallel=6
@@ -300,6 +304,28 @@ def test_names_are_whole_in_the_tables_of_a_terminal(
     for player in players:
         assert player in scores
         assert player in ratings
+
+
+def test_the_games_of_a_ledger_become_records(tmp_path: Path) -> None:
+    path, lists, tree = tmp_path / "ledger", tmp_path / "all.moves", tmp_path / "go.sgf"
+    games = finish(SETTINGS, path) + finish(Tournament("go5", ("random", "greedy"), openings=1), path)
+    with Ledger(path) as ledger:
+        names = ledger.names()
+        lost = games[-1]._replace(opening=1, score=0.0, reason="resignation")
+        ledger.add(ledger.begin(envs.make("go5"), "another", {}), [lost])
+    expected = [((names[g.first], names[g.second]), g.moves, 2 * g.score - 1) for g in (*games, lost)]
+    console = Console(file=io.StringIO())
+    summarise([path], game="", check=True, to=lists, console=console)
+    assert sorted(kept(lists)) == sorted(expected)
+    summarise([path], game="go5", check=True, to=tree, console=console)
+    assert sorted(kept(tree)) == sorted(expected[-3:])
+    assert "W+Resign" in tree.read_text()
+    assert {envs.make(record.game).name for record in records.read(tree)} == {envs.make("go5").name}
+
+
+def kept(path: Path) -> list[tuple[tuple[str, str], tuple[int, ...], float | None]]:
+    """Players, moves and result of the games in a file of records."""
+    return [(record.players, record.actions, record.result) for record in records.read(path)]
 
 
 def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
