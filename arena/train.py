@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -140,14 +140,27 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
 
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
-    """Hold the run's lock; ValueError if another process trains there. The lock goes with the process, however it ends."""
+    """Hold the run's lock; ValueError if another process trains there. The lock goes with the process, however it ends.
+
+    Where what is done under it fails before there is a run, nothing is left that was not there.
+    """
+    lock = folder / LOCK
+    made = [path for path in (lock, folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
+    with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f"another process is training in {folder}") from None
-        yield
+        try:
+            yield
+        except BaseException:
+            if lock in made and list(folder.iterdir()) == [lock]:
+                lock.unlink()
+                with suppress(OSError):  # something else has come into a folder above
+                    for path in made[1:]:
+                        path.rmdir()
+            raise
 
 
 def _empty(folder: Path) -> None:

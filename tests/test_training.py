@@ -83,6 +83,23 @@ def test_a_smoke_run_begins_anew_but_not_while_another_one_is_there(tmp_path: Pa
     assert not old.exists()
 
 
+def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A folder with a lock stood for a run that never was."""
+    runs, settings = tmp_path / "of" / "mine", ["tracking.mode=disabled", "rating.anchors={gtp:gnugo: 0}"]
+    with pytest.raises(ValueError, match="programs play Go"):
+        training.start("tictactoe", settings, runs=runs, smoke=False)
+    assert not any(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="no file or folder"):
+        training.start("alphago_9x9", ["records.path=none.sgf"], runs=runs, smoke=False)
+    assert not any(tmp_path.iterdir())
+    notes = runs / "tictactoe" / "notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+    with pytest.raises(ValueError, match="programs play Go"):
+        training.start("tictactoe", settings, runs=runs, smoke=False)
+    assert notes.read_text() == "mine"
+
+
 def test_a_run_ends_when_its_budget_is_spent(tmp_path: Path) -> None:
     config = load(Config, find_config("tictactoe"), [*TINY, "iterations=50", "budget=20000"])
     run = run_here(config, tmp_path / "run")
