@@ -33,26 +33,26 @@ def start(name: str, overrides: Sequence[str], *, runs: Path, smoke: bool) -> No
     """Start the experiment `name` in its folder below `runs`. ValueError if there is one already."""
     path = find_config(name)
     config: Config | AlphaGoConfig
-    if kind(path) == "alphago":
-        config = load(AlphaGoConfig, path, overrides)
-        if smoke:
-            unread = config.records.path
-            config = shrink_alphago(config)
-            if unread is not None:
-                Console().print(
-                    f"records.path={unread} is not read: a smoke run plays a few games of its own on a small board",
-                    markup=False,
-                    highlight=False,
-                    soft_wrap=True,
-                )
-    else:
-        config = load(Config, path, overrides)
-        config = shrink(config) if smoke else config
+    config = load(AlphaGoConfig, path, overrides) if kind(path) == "alphago" else load(Config, path, overrides)
+    if smoke:
+        for line in _ignored(config):
+            Console().print(line, markup=False, highlight=False, soft_wrap=True)
+        config = shrink_alphago(config) if isinstance(config, AlphaGoConfig) else shrink(config)
     folder = runs / _folder_name(config.name)
     with _only_one(folder):
         if smoke:
             _empty(folder)  # an earlier smoke run is worth nothing
         _go(config, folder, fresh=True)
+
+
+def _ignored(config: Config | AlphaGoConfig) -> Iterator[str]:
+    """What `config` asks for and a smoke run does not do, a line each."""
+    if isinstance(config, AlphaGoConfig) and config.records.path is not None:
+        yield (
+            f"records.path={config.records.path} is not read: a smoke run plays a few games of its own on a small board"
+        )
+    if config.footprint.enabled and "enabled" in config.footprint.model_fields_set:
+        yield "footprint.enabled=true is ignored: a smoke run is over before its energy can be estimated"
 
 
 def _folder_name(name: str) -> str:

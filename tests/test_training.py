@@ -83,6 +83,18 @@ def test_a_smoke_run_begins_anew_but_not_while_another_one_is_there(tmp_path: Pa
     assert not old.exists()
 
 
+@pytest.mark.parametrize("name", ["tictactoe", "alphago_9x9"])
+def test_a_smoke_run_says_that_it_estimates_no_energy_to_who_asks_for_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(training, "_go", lambda config, folder, *, fresh: None)
+    training.start(name, ["footprint.enabled=true"], runs=tmp_path, smoke=True)
+    assert "footprint.enabled=true is ignored" in capsys.readouterr().out
+    for settings in (["footprint.country=DEU"], ["footprint.enabled=false"]):
+        training.start(name, settings, runs=tmp_path, smoke=True)
+        assert capsys.readouterr().out == ""
+
+
 def test_a_start_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     """A folder with a lock stood for a run that never was."""
     runs, settings = tmp_path / "of" / "mine", ["tracking.mode=disabled", "rating.anchors={gtp:gnugo: 0}"]
