@@ -69,8 +69,12 @@ class MatchResult(NamedTuple):
 
     @property
     def distinct(self) -> int:
-        """Games that differ in a move or in who played which side."""
-        return len({(game.a_first, game.actions) for game in self.games})
+        """How many games are no copies of another."""
+        return len(self.without_copies().games)
+
+    def without_copies(self) -> MatchResult:
+        """The games that differ in a move, in who played which side or in the result: a copy tells nothing new."""
+        return MatchResult(list({(game.a_first, game.actions, game.score): game for game in self.games}.values()))
 
 
 def random_openings(game: Game, count: int, plies: int, rng: np.random.Generator) -> Openings:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import envs
 from agents import gnugo, gtp_client
 from agents.alphago.search import Parts
 from agents.evaluators import uniform
-from agents.players import make_player
+from agents.players import Player, make_player
 from arena import train as training
 from arena.alphago import records, store, table, teacher
 from arena.alphago.pipeline import Pipeline
@@ -27,6 +28,7 @@ from arena.alphago.table import Meeting, TableSettings
 from arena.match import MatchResult, PlayedGame
 from arena.progress import Silent
 from arena.settings import find_config, load
+from envs import States
 from tests.test_tracking import of_type
 from tests.test_tracking import records as wandb_records
 
@@ -97,6 +99,25 @@ def test_moves_are_counted_for_who_made_them(plies: int, to_play: int, ours: int
     assert meeting.seconds == (4.0, 2.0)
     one = Meeting.of("a", "b", MatchResult(games[:1]), plies, to_play)
     assert one.moves == ((3, 2) if to_play == 0 else (2, 3))
+
+
+def test_copies_of_a_game_are_no_evidence_in_the_table(tmp_path: Path) -> None:
+    """Two games, played again and again, had an ever narrower interval."""
+    game = envs.make("tictactoe")
+
+    def first(states: States, rng: np.random.Generator) -> NDArray[np.int64]:
+        return np.asarray(game.legal(states).argmax(1))
+
+    players: dict[str, Player] = {table.SUPERVISED: first, "greedy": first}
+    settings, played = TableSettings(openings=20, opening_plies=0), list[int]()
+    (meeting,) = table.play(game, players, settings, tmp_path, seed=0, progress=played.append)
+    assert (meeting.wins, meeting.draws, meeting.losses, meeting.copies) == (1, 0, 1, 38)
+    assert meeting.reasons == {"normal": 2}
+    assert sum(meeting.moves) == 7 * 40  # all of them, as the seconds are
+    assert [row.games for row in table.rows([meeting])] == [2, 2]
+    again = list[int]()
+    assert table.play(game, players, settings, tmp_path, seed=0, progress=again.append)[0][:5] == meeting[:5]
+    assert again == [40] == [sum(played)]
 
 
 def test_a_smoke_run_says_that_it_does_not_read_the_records(

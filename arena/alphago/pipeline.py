@@ -292,13 +292,15 @@ class Pipeline:
             ratings = table.estimate(meetings)
             row = {
                 "iteration": 1,
-                "games": sum(meeting.wins + meeting.draws + meeting.losses for meeting in meetings),
+                "games": sum(meeting.games for meeting in meetings),
                 "ratings": [list(entry) for entry in ratings.ratings()],
                 "tables": ["table.csv"],
                 "pictures": ["table.svg"],
             }
             tracker.log(row)
         self.progress.note(f"the table: {folder / 'table.md'}, and as .csv and .svg")
+        if copies := sum(meeting.copies for meeting in meetings):
+            self.progress.note(f"not counted, since they are copies of other games: {copies:,}")
         return ratings
 
     def _players(self) -> dict[str, Player]:

@@ -70,16 +70,17 @@ class TableSettings(Section):
 
 
 class Meeting(NamedTuple):
-    """The games of a pair."""
+    """The games of a pair. Copies of others tell nothing new: they are no results, as in `arena match`."""
 
     a: str
     b: str
     wins: int  # of a
     draws: int
     losses: int
-    moves: tuple[int, int]  # made by a and by b
+    moves: tuple[int, int]  # made by a and by b, in copies too
     seconds: tuple[float, float]  # that they took, games side by side
     reasons: dict[str, int]  # why games ended
+    copies: int = 0  # of games; files of before they were left out do not tell
 
     @classmethod
     def of(cls, a: str, b: str, played: MatchResult, opening_plies: int, to_play: int) -> Meeting:
@@ -89,9 +90,17 @@ class Meeting(NamedTuple):
         begins = np.array([game.a_first for game in played.games]) == (to_play == 0)
         ours = int(np.where(begins, first, plies - first).sum())
         seconds = np.sum([game.seconds for game in played.games], axis=0).tolist()
-        reasons = Counter[str](game.reason for game in played.games)
         moves = (ours, int(plies.sum()) - ours)
-        return cls(a, b, played.wins, played.draws, played.losses, moves, (seconds[0], seconds[1]), dict(reasons))
+        counted = played.without_copies()
+        reasons = Counter[str](game.reason for game in counted.games)
+        copies = len(played.games) - len(counted.games)
+        score = (counted.wins, counted.draws, counted.losses)
+        return cls(a, b, *score, moves, (seconds[0], seconds[1]), dict(reasons), copies)
+
+    @property
+    def games(self) -> int:
+        """Those that count."""
+        return self.wins + self.draws + self.losses
 
 
 class Row(NamedTuple):
@@ -149,7 +158,7 @@ def play(
     """All meetings: those that `folder` holds, and the others, each kept as it ends. `progress` hears of games."""
     file = folder / RESULTS
     done = [meeting for meeting in load(folder) if {meeting.a, meeting.b} <= set(players)]
-    progress(sum(meeting.wins + meeting.draws + meeting.losses for meeting in done))
+    progress(sum(meeting.games + meeting.copies for meeting in done))
     met = {(meeting.a, meeting.b) for meeting in done}
     for number, (a, b) in enumerate(combinations(players, 2)):
         if (a, b) in met:

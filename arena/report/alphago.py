@@ -321,9 +321,8 @@ def _reinforced(found: Found, stage: str) -> str:
             f"{elo.elo:+.0f} Elo ({elo.low:+.0f} to {elo.high:+.0f})."
         )
     if met := next((m for m in found.meetings if (m.a, m.b) == (table.SUPERVISED, PLAYERS[stage])), None):
-        games = met.wins + met.draws + met.losses
-        share = (met.losses + met.draws / 2) / games
-        words.append(f"In the table, with the most likely move of both: {share:.1%} of {games:,} games.")
+        share = (met.losses + met.draws / 2) / met.games
+        words.append(f"In the table, with the most likely move of both: {share:.1%} of {met.games:,} games.")
     words.append(f"Paper: more than {REINFORCED:.0%}, both without search.")
     even = [Level("even", 0.5)]
     pool = line_chart(
@@ -383,6 +382,8 @@ def _table(found: Found) -> str:
         f"{len(found.meetings)} pairs have met, {found.config.table.simulations} simulations a move for those that search. "
         "Elo is over the raw supervised policy, here and in the paper, whose figures are of 19x19."
     )
+    if copies := sum(meeting.copies for meeting in found.meetings):
+        words += f" Not counted, since they are copies of other games: {copies:,}."
     head = ("player", "Elo", "95%", "paper", "score", "games", "ms a move")
     return (
         paragraph(words)
