@@ -246,6 +246,32 @@ def test_keys_on_their_way_to_a_window_that_has_closed_do_no_harm(
     drive("connect_four", TWO_PEOPLE, script)
 
 
+def test_a_click_too_many_is_refused() -> None:
+    """The second click of a double click came before the board showed the first one's move. It ended the program with a
+    traceback, or made the move of the agent.
+    """
+
+    async def double_click(screen: Screen, point: int) -> None:
+        board = screen.app.page.board
+        for _ in range(2):
+            board.post_message(events.Click(board, *board.centre(point), 0, 0, 1, False, False, False))
+        await screen.until(lambda: screen.table.actions)
+
+    async def shared(screen: Screen) -> None:
+        await double_click(screen, 3)
+        assert screen.moves == "D5"
+        assert screen.text("#status") == "D5 is not possible here."
+
+    async def against_an_agent(screen: Screen) -> None:
+        screen.turns.paused = True  # it takes its time
+        await double_click(screen, 3)
+        assert screen.moves == "4"
+        assert screen.text("#status") == "It is the turn of random."
+
+    drive("go5", TWO_PEOPLE, shared)
+    drive("connect_four", (PERSON, "random"), against_an_agent)
+
+
 def test_where_no_board_is_drawn_p_chooses_among_the_moves() -> None:
     """A game of six moves, each of them possible, was announced as 'only p', and p as a pass."""
 

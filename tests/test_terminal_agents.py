@@ -251,6 +251,26 @@ def test_a_flag_falls_and_undo_gives_the_time_back() -> None:
     drive("connect_four", TWO_PEOPLE, script, options=Options(parse("1m+2s")))
 
 
+def test_a_flag_falls_while_a_pawn_chooses_what_it_becomes() -> None:
+    """The choice, made after the game was lost on time, ended the program with a traceback."""
+
+    async def script(screen: Screen) -> None:
+        hand = Hand()
+        screen.table.clock.run(None)
+        screen.table.clock.now = hand
+        screen.turns.begin()
+        await screen.click(8 + 1)
+        await screen.click(1)
+        hand.now = 21.0
+        screen.app._tick()
+        await screen.press("enter")
+        assert screen.over
+        assert screen.moves == ""
+        assert "The game is over" in screen.text("#status")
+
+    drive("chess:fen=4k3/1P6/8/8/8/8/8/4K3_w_-_-_0_1", TWO_PEOPLE, script, options=Options(parse("20s/move")))
+
+
 def test_agents_play_under_a_clock_and_keep_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time goes on by a hundredth of a second with every look at it."""
     looks = itertools.count()

@@ -27,7 +27,7 @@ from arena.terminal.pointing import names_a_place
 from arena.terminal.review import ReviewScreen
 from arena.terminal.territory import UNKNOWN, territory
 from arena.terminal.thinker import Answer, Thinker
-from arena.terminal.turns import Turns, one_line
+from arena.terminal.turns import Turns, one_line, sentence
 from envs import Game, TerritoryGame
 from envs.game import move_name, parse_move
 
@@ -162,24 +162,38 @@ class PlayApp(App[None]):
 
     @on(BoardView.Refused)
     def _refused(self, message: BoardView.Refused) -> None:
+        self._refuse(message.reason)
+
+    def _refuse(self, reason: str) -> None:
+        """Say why there is no move: the game is over, it is another's turn, or else `reason`."""
         turns, table = self._at_table, self._at_table.table
         if table.over:
             turns.say("The game is over: n begins a new one, u takes back.", warning=True)
         elif table.seat.player is not None:
             turns.say(f"It is the turn of {table.seat.name}.", warning=True)
         else:
-            turns.say(message.reason, warning=True)
+            turns.say(reason, warning=True)
 
     def _offer(self, actions: Sequence[int]) -> None:
         """Play the one action, or ask which."""
-        play = self._at_table.play
         if len(actions) == 1:
-            play(actions[0])
+            self._play(actions[0])
         elif actions:
             names = [self._move_name(action) for action in actions]
             self.push_screen(
-                Choice("which move?", names), lambda chosen: None if chosen is None else play(actions[chosen])
+                Choice("which move?", names), lambda chosen: None if chosen is None else self._play(actions[chosen])
             )
+
+    def _play(self, action: int) -> None:
+        """Play what was chosen on a board that may have changed since: by a second click, or a flag that fell."""
+        turns = self._at_table
+        if turns.table.over or turns.table.seat.player is not None:
+            self._refuse("")
+            return
+        try:
+            turns.play(action)
+        except ValueError as error:
+            self._refuse(sentence(error))
 
     def on_key(self, event: events.Key) -> None:
         """A key that is the whole name of a move plays it: the columns of Connect Four."""

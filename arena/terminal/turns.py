@@ -155,7 +155,7 @@ class Turns:
         try:
             how(self.table)
         except ValueError as error:
-            self.say(_sentence(error), warning=True)
+            self.say(sentence(error), warning=True)
             return
         self.paused = not self.table.persons
         self._changed()
@@ -248,6 +248,7 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _sentence(error: Exception) -> str:
+def sentence(error: Exception) -> str:
+    """The same to be read: with a capital and a full stop."""
     text = one_line(error)
     return f"{text[0].upper()}{text[1:].rstrip('.')}."
