@@ -277,6 +277,20 @@ def test_the_energy_of_stages_is_added_up(pipeline: Path, tmp_path: Path) -> Non
     assert "3.5 g CO2e altogether; none was made of: game records, rollout policy" in page
 
 
+def shown_title(page: Path) -> list[str]:
+    """The parts of a page's title, between bars, as a browser has it after the page's scripts."""
+    shown = subprocess.run(
+        [CHROMIUM or "", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    title = re.search(r"<title>(.*?)</title>", shown)
+    assert title is not None
+    return title[1].split("|")
+
+
 @pytest.mark.peer
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.parametrize("kind", ["run", "pipeline"])
@@ -293,17 +307,33 @@ def test_a_browser_steps_through_a_game(kind: str, request: pytest.FixtureReques
     </script></body>"""
     page, run = tmp_path / "page.html", request.getfixturevalue(kind)
     page.write_text(write(run, tmp_path / "plain.html").read_text().replace("</body>", script))
-    shown = subprocess.run(
-        [CHROMIUM or "", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", page.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout
-    title = re.search(r"<title>(.*?)</title>", shown)
-    assert title is not None
-    end, home, no_stones, first, stones, again = title[1].split("|")
+    end, home, no_stones, first, stones, again = shown_title(page)
     assert home.startswith("0 of ")
     assert first.startswith("1 of ")
     assert end == again
     assert (no_stones, stones) == ("0", "2")  # a stone, and the mark on it
+
+
+@pytest.mark.peer
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_the_edges_of_a_hex_board_have_the_colour_of_who_joins_them(run: Path, tmp_path: Path) -> None:
+    """What lies beside the four edges, three quarters of a cell off the middles, and the stones of both players."""
+    script = """<script>
+    const svg = document.querySelector(".board svg");
+    svg.scrollIntoView();
+    const place = svg.getScreenCTM();
+    const at = (row, column) => [column + row / 2 + 0.5, row * 0.866 + 0.58];
+    const seen = [[-0.75, 1], [3.75, 2], [1, -0.75], [2, 3.75], [0, 0], [3, 3]].map(([row, column]) => {
+      const spot = new DOMPoint(...at(row, column)).matrixTransform(place);
+      return document.elementFromPoint(spot.x, spot.y).getAttribute("fill");
+    });
+    document.title = seen.join("|");
+    </script></body>"""
+    game, page = envs.make("hex4"), tmp_path / "page.html"
+    played = json.dumps([for_viewer(game, "me", SampleGame("you", True, 0.5, [0, 15, 5]))])
+    text = re.sub(r'(id="games">).*?(</script>)', rf"\g<1>{played}\2", write(run, tmp_path / "plain.html").read_text())
+    page.write_text(text.replace("</body>", script))
+    above, below, left, right, first, second = shown_title(page)
+    assert above == below == first
+    assert left == right == second
+    assert first != second

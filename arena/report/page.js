@@ -13,8 +13,9 @@ if (viewer && games.length) {
   const chess = ["", "\u265F", "\u265E", "\u265D", "\u265C", "\u265B", "\u265A"];
   let game = games[games.length - 1], ply = game.moves.length;
 
-  const grounds = { connect_four: "#2b5fa8", othello: "#3f8a5c" };
-  const stones = { connect_four: ["#f0c419", "#d23f31"], chess: ["#fafafa", "#1b1b1b"], tictactoe: ["#1b1b1b", "#b3261e"] };
+  const grounds = { connect_four: "#2b5fa8", othello: "#3f8a5c", hex: "none" };
+  const stones = { connect_four: ["#f0c419", "#d23f31"], chess: ["#fafafa", "#1b1b1b"], tictactoe: ["#1b1b1b", "#b3261e"], hex: ["#b42a24", "#7ac0f0"] };
+  const rim = 0.85; // cells that the coloured rhombus of Hex reaches beyond the middles of the outermost hexagons
   const colours = (kind) => stones[kind] ?? ["#1b1b1b", "#fafafa"];
   const disc = (x, y, r, fill, name) => `<circle class="${name}" cx="${x}" cy="${y}" r="${r}" fill="${fill}" stroke="#333" stroke-width=".03"/>`;
   const cross = (x, y, ink) => `<path class="stone" d="M${x - 0.28} ${y - 0.28}l.56 .56m0 -.56l-.56 .56" stroke="${ink}" stroke-width=".13" stroke-linecap="round"/>`;
@@ -23,12 +24,18 @@ if (viewer && games.length) {
   function board() {
     const { height: h, width: w, kind } = game, cells = game.boards[ply], last = game.last[ply], out = [];
     const hex = kind === "hex", shift = (y) => (hex ? y * 0.5 : 0), step = hex ? 0.866 : 1;
-    const across = w + (hex ? (h - 1) / 2 : 0), down = hex ? (h - 1) * step + 1.16 : h;
+    const across = hex ? w - 1 + (h - 1) / 2 + 3 * rim : w, down = hex ? (h - 1 + 2 * rim) * step : h;
+    const [left, top] = hex ? [0.5 - 1.5 * rim, 0.58 - rim * step] : [0, 0];
     const [first, second] = colours(kind);
-    out.push(`<rect width="${across}" height="${down}" fill="${grounds[kind] ?? "var(--wood)"}"/>`);
+    out.push(`<rect x="${left}" y="${top}" width="${across}" height="${down}" fill="${grounds[kind] ?? "var(--wood)"}"/>`);
     if (kind === "lines") {
       for (let i = 0; i < h; i++) out.push(`<path d="M.5 ${i + 0.5}H${w - 0.5}" stroke="var(--grid)" stroke-width=".04"/>`);
       for (let i = 0; i < w; i++) out.push(`<path d="M${i + 0.5} .5V${h - 0.5}" stroke="var(--grid)" stroke-width=".04"/>`);
+    }
+    if (hex) { // top and bottom are the first player's to join, left and right the second's
+      const at = (y, x) => `${x + 0.5 + shift(y)},${y * step + 0.58}`, low = -rim, below = h - 1 + rim, right = w - 1 + rim;
+      const corners = [at(low, low), at(low, right), at(below, right), at(below, low)], middle = at((h - 1) / 2, (w - 1) / 2);
+      corners.forEach((corner, i) => out.push(`<polygon points="${corner} ${corners[(i + 1) % 4]} ${middle}" fill="${i % 2 ? second : first}"/>`));
     }
     for (let p = 0; p < h * w; p++) {
       const y = Math.floor(p / w), x = p % w, cx = x + 0.5 + shift(y), cy = y * step + (hex ? 0.58 : 0.5), value = cells[p];
@@ -53,7 +60,7 @@ if (viewer && games.length) {
       }
       if (lit && kind !== "chess") out.push(`<circle class="last" cx="${cx}" cy="${cy}" r=".14" fill="var(--c1)" stroke="#fff" stroke-width=".04"/>`);
     }
-    return `<svg viewBox="0 0 ${across} ${down}" role="img" aria-label="board after ply ${ply}">${out.join("")}</svg>`;
+    return `<svg viewBox="${left} ${top} ${across} ${down}" role="img" aria-label="board after ply ${ply}">${out.join("")}</svg>`;
   }
 
   function show(to) {
