@@ -106,7 +106,7 @@ def play(
     light: Annotated[bool, typer.Option("--light", help="begin with dark letters on light (t changes it)")] = False,
     seed: Seed = 0,
 ) -> None:
-    """Play against a player in the terminal: the full screen, keyboard and mouse, analysis; ? there lists the keys."""
+    """Play in the terminal, on the full screen. Keyboard and mouse, analysis; ? there lists the keys."""
     import sys
 
     import envs
@@ -220,7 +220,7 @@ def rate(
     markdown: Markdown = False,
     seed: Seed = 0,
 ) -> None:
-    """Print a rating list: of a run, of a ledger, or of PLAYERS in a round robin."""
+    """Print a rating list. Of a run, of a ledger, or of PLAYERS in a round robin."""
     from arena import standings, tables
     from arena.folders import config_of
 
@@ -278,7 +278,7 @@ def gtp(
     resign: Resign = None,
     seed: Seed = 0,
 ) -> None:
-    """Speak the Go Text Protocol on standard input and output, for Go GUIs."""
+    """Speak the Go Text Protocol, for Go GUIs. On standard input and output."""
     import sys
 
     from arena import tables
@@ -294,7 +294,7 @@ def analysis(
     parallel: Annotated[int, typer.Option(min=1, help="positions searched side by side")] = 16,
     seed: Seed = 0,
 ) -> None:
-    """Analyse positions of Go for scripts and GUIs: lines of JSON in and out, in the form of KataGo's analysis engine."""
+    """Analyse positions of Go for scripts and GUIs, in JSON. Lines in and out as KataGo's analysis engine has them."""
     import sys
 
     from arena import tables
@@ -305,7 +305,7 @@ def analysis(
 
 @agents.command("list")
 def agents_list(runs: Annotated[Path, typer.Option(help="where runs are kept")] = Path("runs")) -> None:
-    """List the agents that came with the package, were imported, or are the newest of a run."""
+    """List the agents. Those that came with the package, were imported, or are the newest of a run."""
     from rich.console import Console
 
     from arena import catalogue
@@ -329,7 +329,7 @@ def agents_export(
     folder: Annotated[Path, typer.Argument(help="made where there is none")],
     game: AgentGame = "",
 ) -> None:
-    """Write an agent with its model card, and as ONNX where the onnx packages are installed."""
+    """Write an agent with its model card. As ONNX too, where the onnx packages are installed."""
     from rich.console import Console
 
     from arena import catalogue
@@ -364,7 +364,7 @@ def games() -> None:
 
 @app.command("levels")
 def list_levels(game: GameName) -> None:
-    """List the levels of a game: opponents from weak to strong, with their Elo."""
+    """List the levels of a game. Opponents from weak to strong, with their Elo."""
     from arena import tables
 
     tables.show_levels(game)
@@ -394,7 +394,7 @@ def report(
         Path | None, typer.Option(help="file or folder to write to; else report.html in the run's folder")
     ] = None,
 ) -> None:
-    """Write a run as one HTML page: ratings, losses, scores, sample games; AlphaGo's stage by stage."""
+    """Write a run as one HTML page. Ratings, losses, scores, sample games; AlphaGo's stage by stage."""
     from arena.report.page import write
 
     print(write(run, out))
@@ -415,7 +415,7 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.01, help="of each measurement")] = 5.0,
     json: Annotated[bool, typer.Option("--json", help="the figures as JSON")] = False,
 ) -> None:
-    """Measure this machine: network, search and self-play side by side."""
+    """Measure this machine: network, search, self-play."""
     from rich.console import Console
 
     from arena.bench import bench as measure

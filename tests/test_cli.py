@@ -33,6 +33,12 @@ def test_help_imports_nothing_heavy() -> None:
         assert command in shown.stdout
 
 
+@pytest.mark.parametrize("group", [[], ["agents"], ["study"]])
+def test_what_a_list_of_commands_says_of_each_is_whole(group: list[str]) -> None:
+    """First sentences that were too long for a line were cut: "Play against a player in the terminal: the full screen,..."."""
+    assert "..." not in arena(*group, "--help").stdout.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from arena.study.report import Report
 
 study = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Look into trained agents and game records; leaves a report page."
+    no_args_is_help=True, rich_markup_mode=None, help="Look into agents and game records; leaves a report."
 )
 
 Agent = Annotated[Path, typer.Argument(metavar="AGENT", help="an agent file, a run's folder, or champion")]
@@ -60,7 +60,7 @@ def blackbox(
     out: Out = None,
     seed: Seed = 0,
 ) -> None:
-    """Explain an agent's moves: occlusion, saliency, integrated gradients, attention; and test the explanations."""
+    """Explain an agent's moves, test the explanations. Occlusion, saliency, integrated gradients, attention."""
     import numpy as np
 
     from arena.catalogue import named
@@ -92,7 +92,7 @@ def bias(
     out: Out = None,
     seed: Seed = 0,
 ) -> None:
-    """Measure policy and value by colour, symmetry, game phase, player rank and source of the records."""
+    """Measure for whom an agent is better. By colour, symmetry, game phase, player rank and source of the records."""
     import numpy as np
 
     from arena.catalogue import named
@@ -123,7 +123,7 @@ def neighbours(
     out: Out = None,
     seed: Seed = 0,
 ) -> None:
-    """Find recorded positions that a network holds to be alike; what was played there and who won."""
+    """Find recorded positions that a network holds to be alike. What was played there and who won."""
     import numpy as np
 
     from arena.catalogue import named
@@ -156,7 +156,7 @@ def generate(
     out: Out = None,
     seed: Seed = 0,
 ) -> None:
-    """Make up positions by a variational auto-encoder and continue games by GRU and LSTM; count what is legal."""
+    """Make up positions and games, count what is legal. By a variational auto-encoder, GRU and LSTM."""
     import numpy as np
 
     import envs
@@ -184,7 +184,7 @@ def openings(
     out: Out = None,
     seed: Seed = 0,
 ) -> None:
-    """Sort the openings of recorded games into clusters: typical boards, and who wins them."""
+    """Sort the openings of recorded games into clusters. Typical boards, and who wins them."""
     import envs
     from arena.alphago.records import playable
     from arena.catalogue import named
@@ -214,7 +214,7 @@ def compress(
     out: Out = None,
     seed: Seed = 0,
 ) -> None:
-    """Prune, quantise and distil an agent: Elo against milliseconds a move and megabytes, and energy a move."""
+    """Prune, quantise and distil an agent. Elo against milliseconds a move and megabytes, and energy a move."""
     from arena.catalogue import named
     from arena.study import compress as theme
 
