@@ -355,10 +355,11 @@ class Search:
 
     def forbid(self, slot: int, actions: NDArray[np.integer]) -> None:
         """Never try `actions` at the root of `slot`, which must be evaluated and keep another one."""
-        edges = self.tree.edge[slot, 0]
+        root, edges = self.tree.node[slot, 0], self.tree.edge[slot, 0]
         edges["child"][actions] = ILLEGAL
         for bound in ("lower", "upper"):
             edges[bound][actions] = OUT_OF_BOUNDS
+            root[bound] = edges[bound].max()
         edges["prior"][actions] = 0
         edges["prior"] /= max(float(edges["prior"].sum()), TINY)
 

@@ -145,6 +145,10 @@ def _descend_gumbel(tree, b, simulation, rule, tried, terms):
 @inlined
 def _descend(tree, b, simulation, rule, tried, terms):
     """(node, action) of the edge where the walk from the root ended, virtual losses laid on its way."""
+    root = tree.node[b, 0]
+    if root["lower"] == root["upper"]:
+        _depart(root, tree.edge[b, 0, root["first"]])
+        return 0, np.int64(root["first"])
     if rule.kind == PUCT:
         return _descend_puct(tree.node[b], tree.edge[b], rule)
     return _descend_gumbel(tree, b, simulation, rule, tried, terms)
@@ -152,11 +156,15 @@ def _descend(tree, b, simulation, rule, tried, terms):
 
 @inlined
 def _searching(tree, b):
-    """True while the slot may start a simulation: budget and room left, root not solved."""
+    """True while the slot may start a simulation: budget and room left, root not solved.
+
+    One that was solved before it was looked at gets one, of the action that solved it: what is reported has visits.
+    """
+    begun = tree.done[b] + tree.under_way[b]
     return (
-        tree.done[b] + tree.under_way[b] < tree.budget[b]
+        begun < tree.budget[b]
         and tree.size[b] + tree.under_way[b] < tree.node.shape[1]
-        and tree.node[b, 0]["lower"] < tree.node[b, 0]["upper"]
+        and (tree.node[b, 0]["lower"] < tree.node[b, 0]["upper"] or begun == 0)
     )
 
 
@@ -225,7 +233,7 @@ def grow(tree, b, above, action, priors, value, legal, terminal, ending, worth):
     node["visits"], node["flying"] = 0, 0
     node["parent"], node["action"] = above, action
     node["lower"], node["upper"] = -1, 1
-    likeliest, highest = 0, np.float32(-1)
+    likeliest, highest = max(ending, 0), np.float32(-1)
     for a in range(len(edges)):
         edge = edges[a]
         edge["total"] = 0.0

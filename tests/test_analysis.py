@@ -149,7 +149,7 @@ def test_values_are_black_s_unless_asked_otherwise(desk: Desk) -> None:
 
 def test_turns_are_searched_side_by_side_and_the_urgent_first() -> None:
     desk = Desk(parallel=2)
-    moves = [["B", "C3"], ["W", "B2"], ["B", "D4"], ["W", "pass"]]
+    moves = [["B", "C3"], ["W", "B2"], ["B", "D4"], ["W", "B4"]]
     answers = desk.ask(
         query(id="slow", moves=moves, analyzeTurns=[0, 1, 2, 3, 4], maxVisits=20),
         query(id="urgent", moves=moves, priority=5, maxVisits=20),
@@ -157,6 +157,16 @@ def test_turns_are_searched_side_by_side_and_the_urgent_first() -> None:
     assert len(answers) == 6
     assert "urgent" in {answer["id"] for answer in answers[:2]}
     assert {answer["rootInfo"]["visits"] for answer in answers} == {20}
+
+
+def test_a_pass_that_decides_the_game_is_reported_unless_it_is_not_asked_about(desk: Desk) -> None:
+    """There were no results, since nothing was visited."""
+    asked = {"moves": [["B", "C3"], ["W", "pass"]], "maxVisits": 20}
+    (answer,) = desk.ask(query(**asked))
+    assert [(move["move"], move["winrate"]) for move in answer["moveInfos"]] == [("pass", 1.0)]
+    (answer,) = desk.ask(query(**asked, avoidMoves=[{"player": "B", "moves": ["pass"], "untilDepth": 1}]))
+    assert answer["rootInfo"]["visits"] == 20
+    assert "pass" not in {move["move"] for move in answer["moveInfos"]}
 
 
 def test_passing_twice_does_not_end_an_analysis(desk: Desk) -> None:

@@ -80,6 +80,34 @@ def test_passing_is_worth_what_the_answering_pass_makes_of_it(rule: str) -> None
     assert (found.values[0], found.choice[0], found.policy[0, PASS]) == (1, PASS, 1)
 
 
+@pytest.mark.parametrize("pace", [(1, 1), (4, 2)])
+@pytest.mark.parametrize("rule", SETTINGS)
+def test_a_pass_that_wins_is_looked_at_once(rule: str, pace: tuple[int, int]) -> None:
+    """It was not at all, so that analyses had no move to report."""
+    game = Go(5, komi=0.5)
+    search = Search(game, SETTINGS[rule], slots=1, capacity=65)
+    search.begin(np.array([0]), after(game, "c3", "a1", "c4", "pass"), 64)
+    search.run(confident, np.random.default_rng(0), per_game=pace[0], batches=pace[1])
+    found = search.results(np.array([0]))
+    assert np.flatnonzero(found.visits[0]).tolist() == [PASS]
+    assert (found.visits[0, PASS], found.values[0], found.choice[0], found.policy[0, PASS]) == (1, 1, PASS, 1)
+    assert search.finished()[0]
+
+
+def test_a_forbidden_pass_proves_nothing() -> None:
+    """The position was won by the pass all the same, and no other move was searched."""
+    game = Go(5, komi=0.5)
+    search = Search(game, SETTINGS["puct"], slots=1, capacity=65)
+    search.begin(np.array([0]), after(game, "c3", "a1", "c4", "pass"), 64)
+    search.step(confident, np.random.default_rng(0))
+    search.forbid(0, np.array([PASS]))
+    search.run(confident, np.random.default_rng(0))
+    found = search.results(np.array([0]))
+    assert found.visits[0].sum() == 64
+    assert found.visits[0, PASS] == 0
+    assert found.values[0] < 0
+
+
 @pytest.mark.parametrize("rule", SETTINGS)
 def test_a_pass_that_draws_is_taken_before_moves_that_look_lost(rule: str) -> None:
     """One stone more and a komi of 1: to Black everything else looks lost. White thinks that he wins, and plays on."""

@@ -108,7 +108,7 @@ class Twin:
     def _find(self, leaves: int) -> list[Path]:
         """Ways to nodes that are not there yet."""
         found: list[Path] = []
-        while len(found) < leaves and self.done + self.under_way < len(self.plan) and self.root.lower < self.root.upper:
+        while len(found) < leaves and self.done + self.under_way < len(self.plan) and self._is_open():
             path = self._walk(self.plan[self.done + self.under_way])
             above, action = path[-1]
             if action in above.children:
@@ -121,6 +121,10 @@ class Twin:
                 found.append(path)
                 self.under_way += 1
         return found
+
+    def _is_open(self) -> bool:
+        """The root is not solved, or was so before it was looked at."""
+        return self.root.lower < self.root.upper or self.done + self.under_way == 0
 
     def _walk(self, wanted: int) -> Path:
         path: Path = []
@@ -153,6 +157,8 @@ class Twin:
         self.done += 1
 
     def _choose(self, node: Node, wanted: int) -> int:
+        if node.lower == node.upper:
+            return next(iter(node.known))
         if self.settings.rule == "puct":
             return self._puct(node)
         if node.unlooked and (node is self.root or node.count == 0):
