@@ -306,8 +306,12 @@ def _in_time(call: Callable[[], Any], seconds: float | None) -> Any:
 
 def _service() -> subprocess.Popen[bytes] | None:
     """The service of this process; None where there is none, or where a sweep's agent has it, for all its runs."""
-    connection = importlib.import_module("wandb.sdk.wandb_setup").singleton()._connection  # no public way leads there
-    return connection._proc._process if connection is not None and connection._proc is not None else None
+    setup = importlib.import_module("wandb.sdk.wandb_setup").singleton()
+    try:
+        process: subprocess.Popen[bytes] = setup._connection._proc._process  # no public way leads there
+    except AttributeError:  # one of them is None, or another wandb keeps it elsewhere: its rows must not suffer for it
+        return None
+    return process
 
 
 def _line(error: Exception) -> str:
