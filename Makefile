@@ -1,4 +1,4 @@
-# Two commands do everything on a fresh machine: `make train` and `make test`.
+# Three commands do everything on a fresh machine: `make train`, `make test` and, to set up alone, `make install`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -6,7 +6,9 @@ RUN ?= connect_four
 GPU_PYTHON ?= $(BIN)/python
 GPU_BENCH ?= go9 network.blocks=6 network.channels=96 selfplay.slots=2048
 
-.PHONY: train test test-all gpu check format lint types layers metrics clean
+.PHONY: install train test test-all gpu check format lint types layers clean
+
+install: $(VENV)/installed  ## set up in .venv
 
 train: $(VENV)/installed  ## train the default agent, or go on with it
 	@if [ -f runs/$(RUN)/config.yaml ]; then $(BIN)/arena train --resume runs/$(RUN); else $(BIN)/arena train $(RUN); fi
