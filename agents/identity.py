@@ -11,10 +11,12 @@ import json
 from typing import Any, NamedTuple
 
 from agents.levels import level
-from agents.players import ROLLOUT_SEARCH, champion, clumsy_spec, trained_spec
+from agents.players import BUILT_IN, ROLLOUT_SEARCH, champion, clumsy_spec, trained_spec
 from agents.search import SearchSettings
 from envs import Game
 from envs.compiled import CompiledGame, no_ending
+
+KINDS = frozenset(known.partition(":")[0] for known in BUILT_IN)  # of players that a file of that name is not
 
 
 class Identity(NamedTuple):
@@ -47,7 +49,7 @@ def identify(game: Game, spec: str) -> Identity:
         return Identity(spec, rules | {"player": "clumsy", "share": share, "of": identify(game, inner).details})
     if kind == "level":
         return Identity(spec, identify(game, level(game, number).player).details)
-    if trained_spec(spec)[0].exists():
+    if kind not in KINDS and trained_spec(spec)[0].exists():
         return Identity(spec, rules | _trained(game, spec))
     return Identity(spec, rules | {"player": spec})
 

@@ -135,7 +135,7 @@ class SearchPlayer:
         self._batched.idle(np.arange(len(self._batched.states)))
         self._batched.begin(slots, states, self.simulations)
         if isinstance(self.evaluate, Rollouts):
-            self._batched.seed_playouts(rng)  # so that a match follows from its seed, whatever was played before
+            self._batched.seed_playouts(slots, rng)  # so that a match follows from its seed, whatever was played before
         self._batched.run(self.evaluate, rng)
         return self.decide(self._batched, slots)
 

@@ -441,9 +441,10 @@ class Search:
             answer = evaluate(leaves.waiting)
         return lambda: answer
 
-    def seed_playouts(self, rng: np.random.Generator) -> None:
-        """Draw the streams of playout seeds from `rng` instead of the evaluator: what is found follows from it alone."""
-        self._streams = rng.integers(2**63, size=len(self.states), dtype=np.uint64)
+    def seed_playouts(self, slots: NDArray[np.integer], rng: np.random.Generator) -> None:
+        """Draw the playout seeds of `slots` from `rng` instead of the evaluator: what they find follows from it alone."""
+        self._streams = np.zeros(len(self.states), np.uint64)
+        self._streams[slots] = rng.integers(2**63, size=len(slots), dtype=np.uint64)
 
     def _playout_streams(self, evaluate: Rollouts) -> NDArray[np.uint64]:
         if self._streams is None:

@@ -252,6 +252,15 @@ def test_identity_is_the_weights_and_the_settings_not_the_path(tmp_path: Path) -
     assert identify(envs.make("go5"), "random").key != identify(game, "random").key
 
 
+def test_a_folder_named_as_a_player_is_not_that_player(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was asked for its agents, and no match with `random` began."""
+    game = envs.make("tictactoe")
+    key = identify(game, "random").key
+    (tmp_path / "random").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert identify(game, "random").key == key
+
+
 def test_players_of_one_name_are_told_apart(tmp_path: Path) -> None:
     """The file at a path changes between two tournaments."""
     path = agent_file(tmp_path, "agent")
