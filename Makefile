@@ -1,4 +1,4 @@
-# Three commands do everything on a fresh machine: `make train`, `make test` and, to set up alone, `make install`.
+# Two commands do everything on a fresh machine: `make train` and `make test`. `make install` sets up alone.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
