@@ -43,10 +43,12 @@ def _is_want_of_memory(error: Exception) -> bool:
 
 
 def _in_words(error: Exception) -> str:
-    """What happened; of a file its name first, without the system's number."""
-    if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        return f"{os.fsdecode(error.filename)}: {error.strerror}"
-    return str(error)
+    """What happened; of a file its name first, without the system's number, and of a full disk what to do."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    told = error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{told}: make room and go on, nothing that was saved is lost" if full else told
 
 
 def _too_large(error: Exception) -> str:

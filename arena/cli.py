@@ -22,10 +22,11 @@ agents = typer.Typer(
 app.add_typer(agents, name="agents")
 app.add_typer(study, name="study")
 
-PLAYERS = (
-    "random, greedy, minimax:5, mcts:1000, solver, champion (trained, for Connect Four and Go 9x9), level:4 (`arena levels`), "
-    "an agent file or a run's folder (PATH or PATH:SIMULATIONS)"
+SEARCHING = (
+    "mcts:1000, champion (trained, for Connect Four and Go 9x9), level:4 (`arena levels`), an agent file or a run's folder "
+    "(PATH or PATH:SIMULATIONS)"
 )
+PLAYERS = f"random, greedy, minimax:5, solver, {SEARCHING}"
 GameName = Annotated[str, typer.Argument(metavar="GAME", help="as `arena games` lists it: connect_four, go9, ...")]
 Seed = Annotated[int, typer.Option(min=0, help="of every random draw")]
 Resign = Annotated[
@@ -55,6 +56,7 @@ Markdown = Annotated[bool, typer.Option("--markdown", help="lists as Markdown")]
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def train(
+    context: typer.Context,
     config: Annotated[
         str | None, typer.Argument(metavar="[CONFIG]", help="a YAML file, or the name of one in configs/")
     ] = None,
@@ -70,6 +72,10 @@ def train(
 
     given = list(overrides or [])
     if resume is not None:
+        if smoke or _given(context, "runs"):
+            raise ValueError("--smoke and --runs are for new runs, not for one that is resumed")
+        if config and "=" not in config and not config.startswith("--"):
+            raise ValueError(f"{config}: a run that is resumed has its config; its settings are changed as key=value")
         training.resume(resume, [config, *given] if config else given)
     elif config is None:
         raise ValueError("name a config, such as connect_four, or continue a run with --resume RUN")
@@ -289,7 +295,7 @@ def gtp(
 
 @app.command()
 def analysis(
-    player: Annotated[str, typer.Argument(help=f"one that searches: {PLAYERS}")] = "mcts:1000",
+    player: Annotated[str, typer.Argument(help=f"one that searches: {SEARCHING}")] = "mcts:1000",
     game: Annotated[str, typer.Option(help="a board that it must play on; else the trained agent's, or go19")] = "",
     parallel: Annotated[int, typer.Option(min=1, help="positions searched side by side")] = 16,
     seed: Seed = 0,

@@ -187,6 +187,8 @@ def match_table(settings: Tournament, games: Sequence[LedgerGame], title: str) -
         "score": f"{sum(scores) / len(scores):.1%}",
         "Elo difference (95%)": f"{elo.elo:+.0f} ({elo.low:+.0f} to {elo.high:+.0f})",
     }
+    if adjudicated := sum(g.reason == "adjudication" for g in games):
+        cells["adjudicated"] = str(adjudicated)
     if forfeits := _forfeits(games):
         cells["lost otherwise"] = forfeits
     table = Table(title=f"{title}: {settings.players[0]} against {settings.players[1]}")
@@ -207,8 +209,8 @@ def _decision(test: SPRT, played: Played) -> str:
 
 
 def _forfeits(games: Sequence[LedgerGame]) -> str:
-    """Games that did not end on the board, by reason: "2 crash, 1 time"."""
-    reasons = [g.reason for g in games if g.reason != "normal"]
+    """Games that were lost other than on the board, by reason: "2 crash, 1 time"."""
+    reasons = [g.reason for g in games if g.reason not in ("normal", "adjudication")]
     return ", ".join(f"{reasons.count(reason)} {reason}" for reason in dict.fromkeys(reasons))
 
 

@@ -151,7 +151,9 @@ def _only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"another process is training in {folder}") from None
+            raise ValueError(
+                f"another process is training in {folder}: wait for it, stop it, or begin a run of another name (name=...)"
+            ) from None
         try:
             yield
         except BaseException:

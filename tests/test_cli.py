@@ -47,6 +47,9 @@ def test_what_a_list_of_commands_says_of_each_is_whole(group: list[str]) -> None
         (["train", "tictactoe", "train.lrr=1"], "did you mean 'train.lr'?"),
         (["train"], "name a config"),
         (["train", "--resume", "nowhere"], "nowhere is no run"),
+        (["train", "tictactoe", "--resume", "nowhere"], "tictactoe: a run that is resumed has its config"),
+        (["train", "--resume", "nowhere", "--smoke"], "--smoke and --runs are for new runs"),
+        (["train", "--resume", "nowhere", "--runs", "elsewhere"], "--smoke and --runs are for new runs"),
         (["play", "go1"], "size"),
         (["play", "go:komi=abc"], "komi"),
         (["play", "checkers"], "there is no game"),
@@ -125,6 +128,17 @@ def test_want_of_memory_is_one_line_that_says_what_needs_less(arguments: list[st
     assert done.stderr.startswith("arena: memory ran out. In training fewer games side by side (selfplay.slots)")
     assert "allocate" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_one_line_that_says_what_to_do() -> None:
+    """It was `[Errno 28] No space left on device` and no more."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "arena", "games"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert "arena: No space left on device: make room and go on" in done.stderr
 
 
 def test_a_mistake_of_the_program_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

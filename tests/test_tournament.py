@@ -299,6 +299,16 @@ def test_a_list_says_who_lost_games_other_than_on_the_board(tmp_path: Path, caps
     assert told in capsys.readouterr().out
 
 
+def test_games_that_are_adjudicated_are_not_called_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`lost otherwise: 8 adjudication` stood beside four games won and four lost, or all drawn."""
+    settings = Tournament("go5", ("random", "greedy"), "match", openings=2, adjudicate=6)
+    standings.play_and_show(settings, tmp_path / "ledger", anchor="greedy", sprt=None, markdown=True)
+    _, _, head, _, row, *_ = capsys.readouterr().out.splitlines()
+    cells = dict(zip(head.split(" | "), row.split(" | "), strict=True))
+    assert cells["adjudicated |"] == "4 |"
+    assert "lost otherwise" not in head
+
+
 def test_names_are_whole_in_the_tables_of_a_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
