@@ -34,9 +34,22 @@ def test_boards_fit_80x24_and_grow_with_the_window(game: str) -> None:
 
 def test_a_window_too_small_says_what_the_board_needs() -> None:
     async def script(screen: Screen) -> None:
-        assert "The board needs 42 x 21 characters, and here are 60 x 10." in " ".join(screen.picture.split())
+        assert "The board needs 42 x 21 characters, and here are 60 x 12." in " ".join(screen.picture.split())
 
     drive("go19", TWO_PEOPLE, script, size=(60, 20))
+
+
+def test_a_board_of_nine_fits_into_a_small_window() -> None:
+    """A line was missing, which the panel below had to spare."""
+
+    async def script(screen: Screen) -> None:
+        assert "9  ┌─┬─" in screen.picture
+        assert "1  └─┴─" in screen.picture
+        assert "Black to move" in screen.picture
+        await screen.click(40)
+        assert "1. E5" in screen.picture
+
+    drive("go9", TWO_PEOPLE, script, size=(60, 20))
 
 
 # Points
