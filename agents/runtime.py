@@ -225,7 +225,8 @@ def set_threads(settings: RuntimeSettings) -> None:
     Torch gives a thread that was never sized the size that any other was given last, so everyone who computes calls this
     first, with 0 too: that keeps what torch has by itself.
     """
-    torch.set_num_threads(settings.threads or torch.get_num_threads())
+    known = torch.get_num_threads()  # asked for, or the thread's first operator would still take another one's size
+    torch.set_num_threads(settings.threads or known)
 
 
 def _seconds(runtime: Runtime, game: Game, batch: int) -> float:

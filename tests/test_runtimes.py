@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from agents.files import load_agent
 from agents.network import NetworkSettings, PolicyValueNetwork, fold_normalisation
 from agents.openvino_runtime import OpenVINORuntime
 from agents.players import champion, make_player, policy_player
-from agents.runtime import NetworkEvaluator, RuntimeSettings, TorchRuntime, candidates, resolve
+from agents.runtime import NetworkEvaluator, RuntimeSettings, TorchRuntime, candidates, resolve, set_threads
 from arena.learner import Learner, TrainSettings
 from envs import Game
 from envs.batch import random_play
@@ -207,3 +208,12 @@ def test_the_fastest_runtime_is_measured_once_on_a_machine(monkeypatch: pytest.M
     (tmp_path / "choices.json").write_text("not what was written")
     assert resolve(game, network, settings, 8).precision == "bf16"
     assert len(asked) == 4
+
+
+def test_a_thread_keeps_its_size_whatever_others_are_given_before_it_computes() -> None:
+    """A run with runtime.threads=2 learned with one thread, that of its workers, which were made before its first step."""
+    with ThreadPoolExecutor(1) as learner, ThreadPoolExecutor(1) as worker:
+        learner.submit(set_threads, RuntimeSettings(threads=2)).result()
+        worker.submit(set_threads, RuntimeSettings(threads=1)).result()
+        assert learner.submit(torch.get_num_threads).result() == 2
+        assert worker.submit(torch.get_num_threads).result() == 1
