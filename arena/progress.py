@@ -94,13 +94,21 @@ class Display:
         speed = f"{self._count / seconds:,.0f} {UNITS[self._name]}/s" if seconds > 0.5 else ""
         self._bars.update(self._now, advance=count, speed=speed)
 
+    def resuming(self, iteration: int) -> None:
+        """The run goes on after `iteration`."""
+        self.note(f"resuming after iteration {iteration}")
+        self._behind(iteration)
+
     def finished(self, row: dict[str, Any]) -> None:
-        self._iteration = int(row["iteration"])
-        self._bars.update(self._run, completed=self._iteration)
+        self._behind(int(row["iteration"]))
         self.console.print(summary(row, self.iterations), highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True)
+
+    def _behind(self, iteration: int) -> None:
+        self._iteration = iteration
+        self._bars.update(self._run, completed=iteration)
 
 
 def summary(row: dict[str, Any], iterations: int) -> str:

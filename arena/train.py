@@ -106,7 +106,7 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
         )
         run.create_folder() if fresh else run.resume()
         if run.iteration:
-            display.note(f"resuming after iteration {run.iteration}")
+            display.resuming(run.iteration)
         tracker = Tracker.start(
             folder,
             name=config.name,

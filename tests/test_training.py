@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+from rich.console import Console
 
 import envs
 from agents.classic import Perfect
@@ -24,7 +26,7 @@ from arena import checkpoint
 from arena import train as training
 from arena.config import Config, smoke
 from arena.match import play_match, random_openings
-from arena.progress import Silent
+from arena.progress import Display, Silent
 from arena.run import Run
 from arena.settings import find_config, kind, load
 from arena.tracking import Tracker
@@ -234,6 +236,18 @@ def test_a_full_disk_loses_nothing_already_saved(trained: Path, monkeypatch: pyt
             run.train(tracker)
     assert outcome(trained) == expected
     assert not list(trained.rglob("*.tmp"))
+
+
+def test_a_resumed_run_shows_the_iteration_that_it_is_in() -> None:
+    """Until its first one was done it was at `iteration 1` and `0/40`, wherever it had been stopped."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with Display(console, iterations=40) as display:
+        display.resuming(18)
+        display.phase("selfplay", 8)
+        console.print(display._bars)
+    shown = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert "iteration 19: selfplay" in shown
+    assert "18/40" in shown
 
 
 def test_what_a_resumed_run_was_told_holds_when_it_is_resumed_again(trained: Path) -> None:
