@@ -120,12 +120,18 @@ def newest(run: Path) -> tuple[Checkpoint | None, list[str]]:
 
 
 def discard_after(run: Path, iteration: int) -> None:
-    """Remove checkpoints and agents later than `iteration`: the run goes on from there and makes them again."""
+    """Remove checkpoints and agents later than `iteration`: the run goes on from there and makes them again.
+
+    Files that a kill left half written go too.
+    """
     for place in _places(run):
         if int(place.name) > iteration:
             shutil.rmtree(place)
     for path in (run / "agents").glob("*.safetensors"):
         if path.stem.isdigit() and int(path.stem) > iteration:
+            path.unlink()
+    for folder in ("agents", "replay"):
+        for path in (run / folder).glob(".*.tmp"):
             path.unlink()
 
 

@@ -238,6 +238,15 @@ def test_a_full_disk_loses_nothing_already_saved(trained: Path, monkeypatch: pyt
     assert not list(trained.rglob("*.tmp"))
 
 
+def test_what_a_kill_left_half_written_goes_when_the_run_is_resumed(trained: Path) -> None:
+    """The names have the number of the process: nobody wrote over them, and every kill could leave another."""
+    half = [trained / folder / ".000005.safetensors.77.tmp" for folder in ("agents", "replay")]
+    for path in half:
+        path.touch()
+    Run(load(Config, trained / "config.yaml"), trained, Silent()).resume()
+    assert not any(path.exists() for path in half)
+
+
 def test_a_resumed_run_shows_the_iteration_that_it_is_in() -> None:
     """Until its first one was done it was at `iteration 1` and `0/40`, wherever it had been stopped."""
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
