@@ -41,10 +41,7 @@ NODE = np.dtype(
         ("value", "f4"),  # the evaluator's
         ("lower", "i1"),  # proven bounds on the true value
         ("upper", "i1"),
-        (
-            "first",
-            "i2",
-        ),  # to be looked at: one that ends the game unlost, else of the highest prior, the first of equals
+        ("first", "i2"),  # action to look at: one that ends the game unlost, else the likeliest, of equals the first
     ]
 )
 

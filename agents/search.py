@@ -102,9 +102,7 @@ class Leaves(NamedTuple):
     actions: NDArray[np.int64]  # [L]
     legal: NDArray[np.bool_]  # [L, A]
     terminal: NDArray[np.bool_]  # [L]
-    results: NDArray[
-        np.float32
-    ]  # [L] of the games that are terminal, else of the next column's actions; for the side to move
+    results: NDArray[np.float32]  # [L] for the side to move: of a terminal leaf, else of its action in `endings`
     endings: NDArray[np.int64]  # [L] an action that ends the game at once; -1: none is known
     waiting: States  # [M] the positions that are not terminal, which the evaluator is asked about
 
