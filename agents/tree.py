@@ -216,6 +216,20 @@ def select(tree, rule, per_game, games, nodes, actions, numbers):
     return count
 
 
+@kernel
+def _foresee(node, edges, ending, worth):
+    """Prove the edge `ending`, and look at it first, or last where it loses; the bounds that this gives the node."""
+    edges[ending]["lower"] = edges[ending]["upper"] = np.int64(worth)
+    if worth >= 0:
+        node["first"] = ending
+    elif node["first"] == ending:
+        highest = np.float32(-1)
+        for a in range(len(edges)):
+            if a != ending and edges[a]["child"] != ILLEGAL and edges[a]["prior"] > highest:
+                node["first"], highest = a, edges[a]["prior"]
+    return _best_bounds(edges)
+
+
 @inlined
 def grow(tree, b, above, action, priors, value, legal, terminal, ending, worth):
     """Make a node of the edge that `find_leaf` found first of those without one, or of the root, and back its value up.
@@ -233,7 +247,7 @@ def grow(tree, b, above, action, priors, value, legal, terminal, ending, worth):
     node["visits"], node["flying"] = 0, 0
     node["parent"], node["action"] = above, action
     node["lower"], node["upper"] = -1, 1
-    likeliest, highest = max(ending, 0), np.float32(-1)
+    likeliest, highest = 0, np.float32(-1)
     for a in range(len(edges)):
         edge = edges[a]
         edge["total"] = 0.0
@@ -241,18 +255,17 @@ def grow(tree, b, above, action, priors, value, legal, terminal, ending, worth):
         edge["prior"] = priors[a]
         edge["child"] = UNEXPANDED if legal[a] else ILLEGAL
         edge["lower"], edge["upper"] = (-1, 1) if legal[a] else (OUT_OF_BOUNDS, OUT_OF_BOUNDS)
-        if legal[a] and a != ending and priors[a] > highest:
+        if legal[a] and priors[a] > highest:
             likeliest, highest = a, priors[a]
-    node["first"] = ending if ending >= 0 and worth >= 0 else likeliest
+    node["first"] = likeliest
     if above >= 0:
         tree.edge[b, above, action]["child"] = number
-    if ending >= 0:
-        edges[ending]["lower"] = edges[ending]["upper"] = np.int64(worth)
-        lower, upper = _best_bounds(edges)
-        _prove(tree, b, number, lower, upper)
+    lower, upper = -1, 1
     if terminal:
-        result = np.int64(np.rint(value))
-        _prove(tree, b, number, result, result)
+        lower = upper = np.int64(np.rint(value))
+    elif ending >= 0:
+        lower, upper = _foresee(node, edges, ending, worth)
+    _prove(tree, b, number, lower, upper)
     if above >= 0:
         _backup(tree, b, number, value)
 
