@@ -260,7 +260,7 @@ def grow(tree, b, above, action, priors, value, legal, terminal, ending, worth):
     node["first"] = likeliest
     if above >= 0:
         tree.edge[b, above, action]["child"] = number
-    lower, upper = -1, 1
+    lower, upper = np.int64(-1), np.int64(1)
     if terminal:
         lower = upper = np.int64(np.rint(value))
     elif ending >= 0:
