@@ -49,14 +49,14 @@ def load(model: type[Model], path: Path, overrides: Sequence[str] = ()) -> Model
     """
     tree = _read(path)
     sections = {key.rpartition(".")[0] for key, _ in _keys(model)}
-    given: set[str] = set()
+    given: list[str] = []
     problems: list[str] = []
     for override in overrides:
         key, equals, value = override.removeprefix("--").partition("=")
         if not equals or not key:
             problems.append(f"{COMMAND_LINE}: '{override}' is no setting: write key=value, such as train.lr=0.001")
             continue
-        given.add(key)
+        given.append(key)
         try:
             new = OmegaConf.create(f"x: {value}").x
             OmegaConf.update(tree, key, new, merge=key in sections, force_add=True)
@@ -94,17 +94,22 @@ def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _problems(model: type[BaseModel], values: Any, path: Path, given: set[str], error: ValidationError) -> list[str]:
+def _problems(
+    model: type[BaseModel], values: Any, path: Path, given: Sequence[str], error: ValidationError
+) -> list[str]:
     """One line a wrong key; what the members of a union say about the same value is one line too."""
     messages: dict[tuple[str, str], list[str]] = {}
     inputs: dict[tuple[str, str], str] = {}
     for problem in error.errors():
         key = _key(values, problem)
-        own = any(f"{key}.".startswith(f"{g}.") or g.startswith(f"{key}.") for g in given)
-        place = (COMMAND_LINE if own else f"{path} and {COMMAND_LINE}" if given and not key else str(path), key)
-        messages.setdefault(place, []).append(_message(model, key, problem))
+        inside = [g for g in given if g.startswith(f"{key}.")]
+        own = inside or any(f"{key}.".startswith(f"{g}.") for g in given)
+        where = COMMAND_LINE if own else f"{path} and {COMMAND_LINE}" if given and not key else str(path)
         shows_input = problem["type"] not in ("extra_forbidden", "missing", "value_error", "assertion_error")
-        inputs[place] = f", not {problem['input']!r}" if shows_input else ""
+        # In a group that nobody knows: the keys as they were typed.
+        for typed in inside if inside and problem["type"] == "extra_forbidden" else [key]:
+            messages.setdefault((where, typed), []).append(_message(model, typed, problem))
+            inputs[where, typed] = f", not {problem['input']!r}" if shows_input else ""
     return [
         f"{where}: {key + ': ' if key else ''}{' or '.join(dict.fromkeys(texts))}{inputs[where, key]}"
         for (where, key), texts in messages.items()
@@ -148,13 +153,16 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, None]
 
 
 def _nearest(key: str, known: dict[str, None]) -> str | None:
-    """The known key most like `key`: as a whole, else by its last part."""
+    """The known key most like `key`: as a whole, else by its last part, else the group it was meant to be in."""
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     if near:
         return near[0]
     by_last = {k.rpartition(".")[2]: k for k in reversed(known)}  # the first of equal names
-    near = difflib.get_close_matches(key.rpartition(".")[2], by_last, n=1)
-    return by_last[near[0]] if near else None
+    group, _, last = key.rpartition(".")
+    near = difflib.get_close_matches(last, by_last, n=1)
+    if near:
+        return by_last[near[0]]
+    return _nearest(group, known) if group and group not in known else None
 
 
 def _hint(name: str, known: Mapping[str, object]) -> str:

@@ -175,7 +175,18 @@ def test_mistakes_of_file_and_command_line_come_together(tmp_path: Path) -> None
         "did not find expected ',' or ']' in \"<unicode string>\", line 2, column 1",
         "command line: part.rule: should be 'a' or 'b', not 'c'",
         "FILE: part.rat: no such key; did you mean 'part.rate'?",
-        "command line: prt: no such key; did you mean 'part'?",
+        "command line: prt.rate: no such key; did you mean 'part.rate'?",
+    ]
+
+
+def test_keys_typed_in_a_misspelt_group_are_named_whole(tmp_path: Path) -> None:
+    """`prt.rate=1` was told of `part` alone; what followed the group had to be written again by heart."""
+    assert mistakes(tmp_path, "name: x", "prt.rate=1", "prt.stps=2", "prt.xyz=3", "zzz.yyy=4", "part.xyz=5") == [
+        "command line: part.xyz: no such key",
+        "command line: prt.rate: no such key; did you mean 'part.rate'?",
+        "command line: prt.stps: no such key; did you mean 'part.steps'?",
+        "command line: prt.xyz: no such key; did you mean 'part'?",
+        "command line: zzz.yyy: no such key",
     ]
 
 
