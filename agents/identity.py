@@ -11,7 +11,7 @@ import json
 from typing import Any, NamedTuple
 
 from agents.levels import level
-from agents.players import BUILT_IN, ROLLOUT_SEARCH, champion, clumsy_spec, trained_spec
+from agents.players import BUILT_IN, ROLLOUT_SEARCH, champion_spec, clumsy_spec, trained_spec
 from agents.search import SearchSettings
 from envs import Game
 from envs.compiled import CompiledGame, no_ending
@@ -40,8 +40,7 @@ def identify(game: Game, spec: str) -> Identity:
     rules = {"game": game.name, "game_version": game.version}
     kind, _, number = spec.partition(":")
     if kind == "champion":
-        path = champion(game)
-        return Identity(spec, rules | _trained(game, f"{path}:{number}" if number else str(path)))
+        return Identity(spec, rules | _trained(game, champion_spec(game, spec)))
     if kind == "mcts":
         return Identity(spec, rules | {"player": spec, "search": _search(game, ROLLOUT_SEARCH)})
     if kind == "clumsy":

@@ -288,7 +288,7 @@ def make_player(game: Game, spec: str, *, seed: int = 0) -> Player:
     if name == "solver":
         return _solver(game)
     if name == "champion":
-        return _trained(game, f"{champion(game)}:{number}" if number else str(champion(game)))
+        return _trained(game, champion_spec(game, spec))
     return _trained(game, spec)
 
 
@@ -326,6 +326,14 @@ def champion(game: Game) -> Path:
         known = ", ".join(sorted(file.stem for file in CHAMPIONS.glob("*.safetensors")))
         raise ValueError(f"no champion of {game.name} comes with the package; there is one of {known}")
     return path
+
+
+def champion_spec(game: Game, spec: str) -> str:
+    """The trained agent of `game` that "champion" or "champion:800" means. ValueError where it is none."""
+    _, colon, number = spec.partition(":")
+    if colon and not number.isdigit():
+        raise ValueError(f"'{spec}' needs a whole number after the colon, as in champion:800")
+    return f"{champion(game)}{colon}{number}"
 
 
 def _champion_path(game: Game) -> Path:

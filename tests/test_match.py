@@ -7,6 +7,7 @@ import pytest
 
 import envs
 from agents.evaluators import heuristic
+from agents.identity import identify
 from agents.players import Forfeit, Loss, SearchPlayer, make_player
 from agents.search import SearchSettings
 from arena.match import PlayedGame, gauntlet, play_match, random_openings
@@ -170,6 +171,17 @@ def test_rollout_search_beats_random_from_both_seats(name: str) -> None:
 def test_wrong_players_are_named(spec: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make_player(envs.make("go5"), spec)
+
+
+def test_simulations_of_a_champion_that_are_no_number_are_named_as_typed() -> None:
+    """The file that `champion` stands for was named, which nobody had typed: there was no such player or agent."""
+    game = envs.make("go9")
+    for made in (make_player, identify):
+        with pytest.raises(
+            ValueError, match=r"^'champion:x' needs a whole number after the colon, as in champion:800$"
+        ):
+            made(game, "champion:x")
+    assert identify(game, "champion:0").details["simulations"] == 0
 
 
 def test_a_single_position_is_searched_with_several_leaves_and_reuse() -> None:
