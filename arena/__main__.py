@@ -6,8 +6,11 @@ import errno
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path
 from types import FrameType
+
+PLACED = warnings.formatwarning  # with file, line and source
 
 
 def main() -> None:
@@ -20,6 +23,7 @@ def main() -> None:
         if getattr(sys, name) is None:  # closed by who started us: nothing to read, nobody to tell
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  # as long as the process
     signal.signal(signal.SIGTERM, _terminate)
+    warnings.formatwarning = _warned
     try:
         app()
     except KeyboardInterrupt:
@@ -49,6 +53,15 @@ def _in_words(error: Exception) -> str:
     told = error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return f"{told}: make room and go on, nothing that was saved is lost" if full else told
+
+
+def _warned(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """What the package itself warns of is one line for its user; other warnings keep their place in the source."""
+    if category is UserWarning and Path(__file__).parent in Path(filename).parents:
+        return f"arena: {message}\n"
+    return PLACED(message, category, filename, lineno, line)
 
 
 def _too_large(error: Exception) -> str:

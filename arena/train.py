@@ -109,7 +109,7 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
             display.resuming(run.iteration)
         tracker = Tracker.start(
             folder,
-            name=config.name,
+            name=folder.name,  # the runs of a sweep share the config's
             config=run.config.model_dump(mode="json"),
             project=config.tracking.project,
             mode=config.tracking.mode,

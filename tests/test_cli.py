@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,30 @@ def test_a_mistake_of_the_program_keeps_its_traceback(monkeypatch: pytest.Monkey
     monkeypatch.setattr("signal.signal", lambda number, handler: None)
     with pytest.raises(RuntimeError, match="do not match"):
         main()
+
+
+def test_a_warning_of_ours_is_one_line_and_others_keep_their_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that could not go online began with the file, line and source of the warning."""
+
+    def warned() -> None:
+        for folder in ("arena", "elsewhere"):
+            path = str(Path(tables.__file__).parent.parent / folder / "tracking.py")
+            warnings.warn_explicit("writing an offline run instead", UserWarning, path, 92)
+
+    monkeypatch.setattr("arena.tables.games", warned)
+    monkeypatch.setattr(sys, "argv", ["arena", "games"])
+    monkeypatch.setattr("signal.signal", lambda number, handler: None)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # as it was, afterwards
+    monkeypatch.setattr(warnings, "showwarning", lambda *found: print(warnings.formatwarning(*found[:4]), end=""))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with pytest.raises(SystemExit):
+            main()
+    ours, *others = capsys.readouterr().out.splitlines()
+    assert ours == "arena: writing an offline run instead"
+    assert "tracking.py:92: UserWarning" in others[0]
 
 
 def test_games_are_listed_as_they_can_be_written() -> None:

@@ -347,3 +347,20 @@ def test_learns_tictactoe_to_perfection(tmp_path: Path) -> None:
     losses_ = sum(play_match(game, player, Perfect(game), openings, rng).losses for _ in range(500))
     assert losses_ == 0
     shutil.rmtree(tmp_path / "run")
+
+
+def test_the_runs_of_a_sweep_have_names_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W&B called them all by the config's name, in its charts and tables too."""
+    names: list[str] = []
+
+    def start(folder: Path, *, name: str, **told: object) -> Tracker:
+        names.append(name)
+        raise ConnectionError
+
+    monkeypatch.setattr(training.Tracker, "start", start)
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep")
+    for trial in ("one", "two"):
+        monkeypatch.setenv("WANDB_RUN_ID", trial)
+        with pytest.raises(ConnectionError):
+            training.start("tictactoe", [], runs=tmp_path, smoke=True)
+    assert names == ["tictactoe-smoke-one", "tictactoe-smoke-two"]
