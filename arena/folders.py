@@ -28,6 +28,15 @@ def config_of(run: Path) -> Path:
     raise ValueError(f"{run} is no run: name the folder that `arena train` made, such as runs/connect_four")
 
 
+def check_vacant(folder: Path) -> None:
+    """ValueError where `folder` holds a run, so that no new one can begin there."""
+    if (folder / CONFIG).exists():
+        raise ValueError(
+            f"{folder} already holds a run: continue it with `arena train --resume {folder}`, "
+            "or give this one another name (name=...)"
+        )
+
+
 def _runs(folder: Path) -> Iterable[Path]:
     """The runs in `folder`."""
     return (path.parent for path in folder.glob(f"*/{CONFIG}"))

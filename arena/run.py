@@ -26,6 +26,7 @@ from agents.players import Player, SearchPlayer, make_player
 from agents.runtime import EXAMPLES, NetworkEvaluator, create, set_threads
 from arena import checkpoint, gate, league, logbook, rater, rating
 from arena.config import Config
+from arena.folders import CONFIG, check_vacant
 from arena.footprint import Footprint, Meter
 from arena.learner import Learner
 from arena.match import random_openings
@@ -93,11 +94,7 @@ class Run:
 
     def create_folder(self) -> None:
         """Start a new run. ValueError if the folder already holds one."""
-        if (self.folder / "config.yaml").exists():
-            raise ValueError(
-                f"{self.folder} already holds a run: continue it with `arena train --resume {self.folder}`, "
-                "or give this one another name (name=...)"
-            )
+        check_vacant(self.folder)
         (self.folder / "agents").mkdir(parents=True, exist_ok=True)
         self._keep_config()
 
@@ -151,7 +148,7 @@ class Run:
         self.meter.restore(state.get("footprint", {}))  # runs begun before there was one have used what nobody knows
 
     def _keep_config(self) -> None:
-        write_atomically(self.folder / "config.yaml", dump(self.config).encode())
+        write_atomically(self.folder / CONFIG, dump(self.config).encode())
 
     def train(self, tracker: Tracker) -> None:
         """Run until the last iteration is done or the budget is spent."""

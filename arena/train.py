@@ -18,7 +18,7 @@ from arena.alphago.settings import AlphaGoConfig
 from arena.alphago.settings import smoke as shrink_alphago
 from arena.config import Config
 from arena.config import smoke as shrink
-from arena.folders import config_of
+from arena.folders import check_vacant, config_of
 from arena.progress import Display
 from arena.run import Run
 from arena.settings import find_config, kind, load
@@ -42,6 +42,7 @@ def start(name: str, overrides: Sequence[str], *, runs: Path, smoke: bool) -> No
     with _only_one(folder):
         if smoke:
             _empty(folder)  # an earlier smoke run is worth nothing
+        check_vacant(folder)  # before a network is built and the machine measured
         _go(config, folder, fresh=True)
 
 

@@ -273,6 +273,21 @@ def test_what_a_resumed_run_was_told_holds_when_it_is_resumed_again(trained: Pat
 # Refused
 
 
+@pytest.mark.parametrize("name", ["tictactoe", "alphago_9x9"])
+def test_a_folder_that_holds_a_run_is_refused_before_anything_is_built(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network was built, workers started and the machine measured first: seconds for a mistake in the command."""
+    config = tmp_path / name / "config.yaml"
+    config.parent.mkdir()
+    config.write_text("the run's")
+    for built in ("Run", "Pipeline"):
+        monkeypatch.setattr(training, built, lambda *_: pytest.fail("was built"))
+    with pytest.raises(ValueError, match=rf"{name} already holds a run: continue it with `arena train --resume"):
+        training.start(name, [], runs=tmp_path, smoke=False)
+    assert config.read_text() == "the run's"
+
+
 @pytest.mark.parametrize("override", ["network.channels=9", "network.trunk=mlp", "network.reply=true"])
 def test_a_run_does_not_go_on_with_another_network(override: str, trained: Path) -> None:
     """It was a traceback of torch's."""

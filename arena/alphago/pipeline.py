@@ -43,7 +43,7 @@ from arena.alphago.reinforce import Reinforce
 from arena.alphago.settings import AlphaGoConfig
 from arena.alphago.spent import Account
 from arena.alphago.store import Line
-from arena.folders import CONFIG
+from arena.folders import CONFIG, check_vacant
 from arena.footprint import Meter
 from arena.match import play_match, random_openings
 from arena.progress import Progress
@@ -71,11 +71,7 @@ class Pipeline:
 
     def create_folder(self) -> None:
         """Start a new experiment. ValueError if the folder already holds one."""
-        if (self.folder / CONFIG).exists():
-            raise ValueError(
-                f"{self.folder} already holds a run: continue it with `arena train --resume {self.folder}`, "
-                "or give this one another name (name=...)"
-            )
+        check_vacant(self.folder)
         path = self.config.records.path
         if path is not None and not Path(path).exists():  # before there is a run that would have to be continued
             raise ValueError(f"records.path: there is no file or folder {path}")
