@@ -18,7 +18,7 @@ from arena.alphago.settings import AlphaGoConfig
 from arena.alphago.settings import smoke as shrink_alphago
 from arena.config import Config
 from arena.config import smoke as shrink
-from arena.folders import check_vacant, config_of
+from arena.folders import CONFIG, check_vacant, config_of
 from arena.progress import Display
 from arena.run import Run
 from arena.settings import find_config, kind, load
@@ -82,16 +82,14 @@ def _run_alphago(config: AlphaGoConfig, folder: Path, *, fresh: bool) -> None:
     console = Console(emoji=False, markup=False)
     with Display(console) as display:
         display.note(f"{config.name}: {config.game}, AlphaGo as of 2016; run folder {folder}")
-        pipeline = Pipeline(config, folder, display)
-        pipeline.create_folder() if fresh else pipeline.resume()
-        pipeline.meter.start()
-        try:
-            ratings = pipeline.run()
-        except KeyboardInterrupt:
-            display.note(f"stopped; go on with: arena train --resume {folder}")
-            raise
-        finally:
-            pipeline.meter.stop()
+        with _telling(folder, display):
+            pipeline = Pipeline(config, folder, display)
+            pipeline.create_folder() if fresh else pipeline.resume()
+            pipeline.meter.start()
+            try:
+                ratings = pipeline.run()
+            finally:
+                pipeline.meter.stop()
     console.print(rating_table(ratings, config.name))
     console.print(f"done; play it: arena play {config.game} {folder}", highlight=False)
 
@@ -100,24 +98,26 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
     console = Console(emoji=False, markup=False)
     with Display(console, iterations=config.iterations) as display:
         display.note(f"{config.name}: {config.game}, {number_of(config.iterations, 'iteration')}; run folder {folder}")
-        run = Run(config, folder, display)
-        runtime = run.config.runtime
-        display.note(
-            f"network in {runtime.engine} on {runtime.device}, {runtime.precision}; compiling kernels on first use takes seconds"
-        )
-        run.create_folder() if fresh else run.resume()
-        if run.iteration:
-            display.resuming(run.iteration)
-        tracker = Tracker.start(
-            folder,
-            name=folder.name,  # the runs of a sweep share the config's
-            config=run.config.model_dump(mode="json"),
-            project=config.tracking.project,
-            mode=config.tracking.mode,
-            last_row=run.row,
-        )
+        with _telling(folder, display):
+            run = Run(config, folder, display)
+            runtime = run.config.runtime
+            display.note(
+                f"network in {runtime.engine} on {runtime.device}, {runtime.precision}; "
+                "compiling kernels on first use takes seconds"
+            )
+            run.create_folder() if fresh else run.resume()
+            if run.iteration:
+                display.resuming(run.iteration)
+            tracker = Tracker.start(
+                folder,
+                name=folder.name,  # the runs of a sweep share the config's
+                config=run.config.model_dump(mode="json"),
+                project=config.tracking.project,
+                mode=config.tracking.mode,
+                last_row=run.row,
+            )
+            run.meter.start()
         code = 1
-        run.meter.start()
         try:
             run.train(tracker)
             code = 0
@@ -137,6 +137,19 @@ def _run(config: Config, folder: Path, *, fresh: bool) -> None:
             tracker.finish(code)
             signal.signal(signal.SIGINT, heard)
         display.note(f"done; play it: arena play {run.game.name} {folder}")
+
+
+@contextmanager
+def _telling(folder: Path, display: Display) -> Iterator[None]:
+    """Whoever stops what is done under it is told how to go on, or that there is no run to go on with."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if (folder / CONFIG).exists():
+            display.note(f"stopped; go on with: arena train --resume {folder}")
+        else:
+            display.note("stopped before the run had begun; the same command begins it")
+        raise
 
 
 @contextmanager

@@ -270,6 +270,31 @@ def test_what_a_resumed_run_was_told_holds_when_it_is_resumed_again(trained: Pat
     assert checkpoint.newest(trained)[0].iteration == longer + 1  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("name", ["tictactoe", "alphago_9x9"])
+def test_who_stops_a_run_while_it_starts_is_told_whether_there_is_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C before the first iteration, or before the first stage, left without a word."""
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    def said() -> str:
+        with pytest.raises(KeyboardInterrupt):
+            training.start(name, ["tracking.mode=disabled"], runs=tmp_path, smoke=True)
+        return capsys.readouterr().out.splitlines()[-1]
+
+    folder = tmp_path / f"{name}-smoke"
+    built = f"arena.train.{'Pipeline' if kind(find_config(name)) == 'alphago' else 'Run'}"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{built}.__init__", stopped)
+        assert said() == "stopped before the run had begun; the same command begins it"
+        assert not folder.exists()
+    monkeypatch.setattr("arena.footprint.Meter.start", stopped)
+    assert said() == f"stopped; go on with: arena train --resume {folder}"
+    assert (folder / "config.yaml").exists()
+
+
 # Refused
 
 
