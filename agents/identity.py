@@ -73,7 +73,7 @@ def _trained(game: Game, spec: str) -> dict[str, Any]:
             "player": "alphago",
             "weights": [fingerprint(file) for file in files],
             "rollouts": hashlib.sha256(rollouts.read_bytes()).hexdigest()[:12] if rollouts.exists() else "random",
-            "search": APVSettings().model_dump(),
+            "search": APVSettings().model_dump() | {"ties": "likeliest"},  # the first of equal moves until then
             "simulations": alphago.SIMULATIONS if simulations is None else simulations,
         }
     agent = load_agent(find_agent(path))

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import envs
+from agents.alphago.player import SUPERVISED, VALUE
 from agents.alphago.policies import sensibly
 from agents.alphago.search import APVPlayer, APVSearch, APVSettings, Parts
 from agents.classic import Perfect
 from agents.evaluators import Evaluation, Evaluator, rollouts, uniform, uniform_priors
+from agents.files import AgentFile, save_agent
+from agents.identity import identify
+from agents.network import NetworkSettings, PolicyValueNetwork
 from agents.players import Player, SearchPlayer, make_player
 from agents.search import SearchSettings
 from arena.match import play_match, random_openings
@@ -79,12 +84,12 @@ class Twin:
 
     def best(self, node: Node) -> int:
         total = math.sqrt(sum(edge.n_r for edge in node.edges.values()))
-        return max(
-            node.edges,
-            key=lambda a: (
-                self.q(node.edges[a]) + self.settings.c_puct * node.edges[a].prior * total / (1 + node.edges[a].n_r)
-            ),
-        )
+
+        def score(a: int) -> float:
+            edge = node.edges[a]
+            return self.q(edge) + self.settings.c_puct * edge.prior * total / (1 + edge.n_r)
+
+        return max(node.edges, key=lambda a: (score(a), node.edges[a].prior))
 
     def simulate(self) -> None:
         walk: list[Edge] = []
@@ -136,6 +141,31 @@ def test_the_tree_is_that_of_its_plain_twin(name: str, mix: float, threshold: in
                 assert ours["rollout_sum"] == pytest.approx(edge.w_r, abs=1e-4)
                 assert ours["value_sum"] == pytest.approx(edge.w_v, abs=1e-4)
                 assert ours["prior"] == pytest.approx(edge.prior, abs=1e-5)
+
+
+def test_where_nothing_tells_moves_apart_the_likeliest_comes_first() -> None:
+    """In a node without visits all moves score alike: the first one on the board took more than a quarter of a search of Go."""
+    game = envs.make("go5")
+    parts = Parts(*(opinion(game, salt) for salt in range(4)))
+    search = APVSearch(game, parts, APVSettings(asynchronous=False), slots=1, capacity=201)
+    search.begin(np.array([0]), game.reset(1), 200)
+    search.step()
+    edges = search.tree.edge[0, 0]
+    assert edges["rollout_visits"].argmax() == edges["prior"].argmax() == search.results(np.array([0])).choice[0]
+    search.run()
+    priors = search.tree.edge["prior"][0]
+    corner = [priors[node] >= 0 for node in search.tree.parent[0, 1 : search.tree.size[0]]]
+    first = sum(int(legal.argmax()) == a for legal, a in zip(corner, search.tree.action[0, 1:], strict=False))
+    assert first < len(corner) / 10
+
+
+def test_players_that_look_at_the_likeliest_first_are_others_than_before(tmp_path: Path) -> None:
+    game, network = envs.make("tictactoe"), NetworkSettings(blocks=0, channels=1)
+    weights = PolicyValueNetwork(game, network).state_dict()
+    (tmp_path / "agents").mkdir()
+    for name in (SUPERVISED, VALUE):
+        save_agent(tmp_path / "agents" / name, AgentFile(game, network, SearchSettings(), 0, weights, {}))
+    assert identify(game, str(tmp_path)).details["search"]["ties"] == "likeliest"
 
 
 def perfect_value(game: Game) -> Evaluator:

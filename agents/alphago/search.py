@@ -11,7 +11,8 @@ Asynchronous: the networks are asked about all nodes that wait, in one batch, by
 go on in this one (kernels and networks release Python's lock). The paper's 40 search threads are here the simulations that every
 round begins side by side. `asynchronous=False` asks after every round and waits: slower, and the same every time.
 
-What is different: all moves considered are sensible ones (`agents/alphago/policies.py`), and the root waits for its priors.
+What is different: all moves considered are sensible ones (`agents/alphago/policies.py`), the root waits for its priors, n_thr
+stays what it is, and networks are shown positions as they lie, where the paper's search turns or mirrors each one at random.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Found(NamedTuple):
 
     visits: NDArray[np.int64]  # [n, A] N_r
     values: NDArray[np.float64]  # [n, A] Q
-    choice: NDArray[np.int64]  # [n] the most visited action
+    choice: NDArray[np.int64]  # [n] the most visited action, of equals the likeliest
 
 
 class APVSearch:
@@ -142,11 +143,12 @@ class APVSearch:
     def results(self, slots: NDArray[np.integer]) -> Found:
         """What was found in `slots`."""
         edges = self.tree.edge[slots, 0]
-        visits = np.where(edges["prior"] >= 0, edges["rollout_visits"], -1).astype(np.int64)
+        visits = edges["rollout_visits"].astype(np.int64)
         mix = self.settings.mix
         value = edges["value_sum"] / np.maximum(edges["value_visits"], 1)
         rollout = edges["rollout_sum"] / np.maximum(edges["rollout_visits"], 1)
-        return Found(np.maximum(visits, 0), (1 - mix) * value + mix * rollout, visits.argmax(axis=1))
+        likeliest = np.where(visits == visits.max(axis=1, keepdims=True), edges["prior"], -2).argmax(axis=1)
+        return Found(visits, (1 - mix) * value + mix * rollout, likeliest)
 
     def _open(self, games: NDArray[np.int64], places: NDArray[np.int64], leaves: States) -> None:
         """New nodes with the tree policy's priors; the networks are to be asked about them."""

@@ -73,7 +73,10 @@ def mean_value(edge, mix):
 
 @kernel
 def _best(edges, rule):
-    """argmax of Q + c_puct P sqrt(sum of N_r) / (1 + N_r) over the legal actions; the first of equals."""
+    """argmax of Q + c_puct P sqrt(sum of N_r) / (1 + N_r) over the legal actions; of equals the likeliest, then the first.
+
+    All are equal in a node that nothing has passed through, where the sum is 0.
+    """
     total = 0
     for a in range(len(edges)):
         total += edges[a]["rollout_visits"]
@@ -83,7 +86,7 @@ def _best(edges, rule):
         edge = edges[a]
         if edge["prior"] >= 0:
             score = mean_value(edge, rule.mix) + root * edge["prior"] / (1 + edge["rollout_visits"])
-            if score > most:
+            if score > most or (score == most and edge["prior"] > edges[best]["prior"]):
                 best, most = a, score
     return best
 
