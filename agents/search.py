@@ -45,7 +45,10 @@ class SearchSettings(Section):
     c_init: float = Field(1.25, ge=0, description="PUCT exploration; AlphaZero 1.25")
     c_base: float = Field(19652.0, gt=0, description="visits at which PUCT exploration starts to grow; AlphaZero 19652")
     fpu: float = Field(
-        0.2, ge=0, description="first-play urgency: an unvisited child starts this much below its parent"
+        0.2,
+        ge=0,
+        description="first-play urgency: an unvisited child starts this much below its parent, times the square root of the "
+        "prior that was visited; KataGo 0.2",
     )
     noise_fraction: float = Field(
         0.25, ge=0, le=1, description="share of Dirichlet noise in root priors; AlphaZero 0.25"
@@ -360,6 +363,8 @@ class Search:
             root[bound] = edges[bound].max()
         edges["prior"][actions] = 0
         edges["prior"] /= max(float(edges["prior"].sum()), TINY)
+        if root["first"] in actions:
+            root["first"] = np.where(edges["child"] == ILLEGAL, -1, edges["prior"]).argmax()
 
     def results(self, slots: NDArray[np.integer]) -> Results:
         """What was found in `slots`, whose roots must be evaluated."""

@@ -108,6 +108,19 @@ def test_a_forbidden_pass_proves_nothing() -> None:
     assert found.values[0] < 0
 
 
+def test_a_pass_that_loses_is_looked_at_where_all_else_is_forbidden() -> None:
+    """The likeliest of the forbidden moves was, and was reported."""
+    game = Go(5, komi=0.5)
+    search = Search(game, SETTINGS["puct"], slots=1, capacity=65)
+    search.begin(np.array([0]), after(game, "c3", "pass", "c4", "a1", "pass"), 64)
+    search.step(confident, np.random.default_rng(0))
+    search.forbid(0, np.arange(PASS))
+    search.run(confident, np.random.default_rng(0))
+    found = search.results(np.array([0]))
+    assert np.flatnonzero(found.visits[0]).tolist() == [PASS]
+    assert (found.values[0], found.choice[0]) == (-1, PASS)
+
+
 @pytest.mark.parametrize("rule", SETTINGS)
 def test_a_pass_that_draws_is_taken_before_moves_that_look_lost(rule: str) -> None:
     """One stone more and a komi of 1: to Black everything else looks lost. White thinks that he wins, and plays on."""
