@@ -25,9 +25,12 @@ from agents.network import NetworkSettings, PolicyValueNetwork
 from agents.runtime import RuntimeSettings, TorchRuntime, create
 from agents.search import SearchSettings
 from arena import checkpoint
+from arena.alphago.reinforce import Reinforce, ReinforceSettings
 from arena.config import Config
+from arena.progress import Silent
 from arena.selfplay import SelfPlaySettings
 from arena.settings import load
+from arena.tracking import Tracker
 from arena.train import resume, start
 from arena.workers import Job, Order, WorkerSettings, employ
 
@@ -357,3 +360,20 @@ def test_a_small_run_trains_rates_and_resumes_on_a_gpu(game: str, tmp_path: Path
         ("torch", "cuda", "fp32"),
         ("torch", "cuda", "bf16"),
     ]
+
+
+@pytest.mark.gpu
+def test_reinforcement_learns_on_the_gpu_that_it_plays_on(tmp_path: Path) -> None:
+    """It learned on the CPU."""
+    runtime = RuntimeSettings(engine="torch", device="cuda", precision="bf16")
+    settings = ReinforceSettings(games=8, every=1, pool_every=1, precision="bf16")
+
+    def reinforced(iterations: int) -> dict[str, torch.Tensor]:
+        learner = Reinforce(GAME, NETWORK, settings, runtime, weights(0), tmp_path, seed=0, baseline=None)
+        tracker = Tracker.start(tmp_path, name="t", config={}, project="t", mode="disabled", last_row=None)
+        return learner.run(iterations, tracker, Silent())
+
+    for iterations in (2, 3):
+        found = reinforced(iterations)
+        assert {tensor.device.type for tensor in found.values()} == {"cuda"}
+        assert all(torch.isfinite(tensor).all() for tensor in found.values())

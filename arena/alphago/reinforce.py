@@ -74,7 +74,8 @@ class Reinforce:
         """`start`: the weights to begin with. `baseline`: expected results of positions for the side to move."""
         self.game, self.settings, self.folder, self.seed, self.baseline = game, settings, folder, seed, baseline
         # Evaluation mode throughout: a batch of one's own games must not shift the normalisation that play relies on.
-        self.network = PolicyValueNetwork(game, network).eval()
+        self.device = "cuda" if runtime.device == "cuda" else "cpu"
+        self.network = PolicyValueNetwork(game, network).eval().to(self.device)
         self.network.load_state_dict(start)
         trained = [p for name, p in self.network.named_parameters() if name.startswith(("trunk.", "policy."))]
         self.optimiser = torch.optim.Adam(trained, lr=settings.lr)
@@ -134,10 +135,11 @@ class Reinforce:
         total, entropy = 0.0, 0.0
         for first in range(0, len(rows), CHUNK):
             part = rows[first : first + CHUNK]
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bf16"):
-                logits = self.network(torch.from_numpy(self.game.observe(states[part])).float()).policy
-            mask = torch.from_numpy(legal[part])
-            loss = policy_loss(logits, mask, torch.from_numpy(targets[part])).sum() / len(played.games)
+            arrays = (self.game.observe(states[part]), legal[part], targets[part])
+            planes, mask, target = (torch.from_numpy(array).to(self.device) for array in arrays)
+            with torch.autocast(self.device, torch.bfloat16, enabled=self.settings.precision == "bf16"):
+                logits = self.network(planes.float()).policy
+            loss = policy_loss(logits, mask, target).sum() / len(played.games)
             loss.backward()  # type: ignore[no-untyped-call]  # torch stub
             total += loss.item()
             entropy += _entropy(logits.detach(), mask) / len(rows)
