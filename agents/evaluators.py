@@ -158,25 +158,3 @@ def heuristic(game: Game) -> Evaluator:
         return Evaluation(uniform_priors(game.legal(states)), game.heuristic(states))
 
     return evaluate
-
-
-def symmetric(game: Game, evaluate: Callable[[NDArray[np.uint8], NDArray[np.bool_]], Evaluation]) -> Evaluator:
-    """Average of a network's view over all symmetries of the board.
-
-    `evaluate(observations [B, C, H, W], legal [B, A])` is a network's own form (`Runtime.evaluate`).
-    """
-    points, actions = game.symmetries
-    back = np.argsort(actions, axis=1)
-
-    def averaged(states: States) -> Evaluation:
-        planes, legal = game.observe(states), game.legal(states)
-        b, c, h, w = planes.shape
-        priors, values = np.zeros(legal.shape, np.float32), np.zeros(b, np.float32)
-        for s in range(len(points)):
-            turned = planes.reshape(b, c, h * w)[:, :, points[s]].reshape(b, c, h, w)
-            seen = evaluate(turned, legal[:, actions[s]])
-            priors += seen.priors[:, back[s]] / len(points)
-            values += seen.values / len(points)
-        return Evaluation(priors, values)
-
-    return averaged
