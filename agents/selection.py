@@ -106,7 +106,7 @@ def fill_sigmas(node, edges, rule, out):
 
 @kernel
 def improved_policy(node, edges, rule, out):
-    """Fill `out` [A] with pi' = softmax(log prior + sigma(completed Q)), 0 where illegal: equation 10.
+    """Fill `out` [A] with pi' = softmax(log prior + sigma(completed Q)), 0 where illegal: equation 11.
 
     As prior * exp(sigma - greatest sigma) / sum: no logarithm, and one exponential for all unvisited actions.
     """
