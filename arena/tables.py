@@ -21,6 +21,7 @@ from arena.settings import kind, load
 from arena.standings import rating_table, show
 from envs import Game
 from envs.go import Go
+from envs.words import number_of
 
 OTHERS = {  # what a game can be besides its default
     "go": ("go19", "go:size=13,komi=6.5", "go19:handicap=4", "go9:rules=tromp-taylor", "go9:superko=situational"),
@@ -49,7 +50,7 @@ def run_ratings(folder: Path, *, markdown: bool = False) -> None:
         console.print(problem)
     if found is None or not found.state["results"]:
         raise ValueError(
-            f"{folder} has rated no agent yet: it does after every {config.rating.every} iterations (rating.every)"
+            f"{folder} has rated no agent yet: it does after every {number_of(config.rating.every, 'iteration')} (rating.every)"
         )
     results = [rating.Result(*r) for r in found.state["results"]]
     estimate = rating.estimate(results, anchors=dict(config.rating.anchors))

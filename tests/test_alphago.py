@@ -200,6 +200,9 @@ def test_records_are_split_by_day_and_passes_left_out(tmp_path: Path) -> None:
     assert test.summary["games"] % 3 == 0  # three games a day, all on one side
     moves = sum(action != 25 for record in found[:-1] for action in record.actions)
     assert len(train) + len(test) == moves
+    fewer = settings.model_copy(update={"maximum": 20})
+    records.build(tmp_path / "fewer", game, fewer, seed=0, note=notes.append)
+    assert notes[-1] == "20 games, evenly spread over all (records.maximum), 1 skipped (1 an illegal move)"
     with pytest.raises(ValueError, match="holds no game of"):
         records.build(tmp_path / "t", envs.make("go9"), settings, seed=0, note=notes.append)
 

@@ -139,6 +139,17 @@ def test_charts_leave_out_what_is_not_finite_and_name_their_points() -> None:
     assert ">60%</text>" in level, "the axis reaches it"
 
 
+def test_axes_of_charts_name_each_tick_once_and_no_negative_share() -> None:
+    """A league that lost every game had shares from -5% to 5%, a loss that hardly moved had 0.697 twice."""
+
+    def ticks(values: list[float], **how: bool) -> list[str]:
+        return re.findall(r'text-anchor="end">([^<]*)<', line_chart([Series("a", [1, 2], values)], "x", "y", **how))
+
+    assert ticks([0.0, 0.0], percent=True)[0] == "0%"
+    assert ticks([0.6969, 0.6955]) == ["0.6955", "0.6960", "0.6965"]
+    assert ticks([1.0, 9.0]) == ["2", "4", "6", "8"]
+
+
 def test_names_beside_intervals_have_room() -> None:
     """That of the reinforced policy's second pass was cut."""
     long, short = "reinforced policy, second pass", "random"

@@ -67,7 +67,9 @@ def build(
         source = settings.path
         note(f"records: reading {source}")
         games, skipped = _recorded(game, Path(source), settings.maximum)
-    note(f"{number_of(len(games), 'game')}, {skipped.total():,} skipped{_reasons(skipped)}")
+    thinned = settings.path is not None and len(games) == settings.maximum
+    chosen = number_of(len(games), "game") + (", evenly spread over all (records.maximum)" if thinned else "")
+    note(f"{chosen}, {skipped.total():,} skipped{_reasons(skipped)}")
     held_out = [hashed(g.group) < settings.test_share for g in games]
     parts = {
         "train": [g.line for g, held in zip(games, held_out, strict=True) if not held],

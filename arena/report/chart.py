@@ -60,6 +60,16 @@ def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     return [round(i * step, 10) for i in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
+def tick_labels(values: Sequence[float]) -> list[str]:
+    """Ticks as people write them, with as many decimals as tell them apart.
+
+    >>> tick_labels([0.6965, 0.697, 0.6975]), tick_labels([0.0, 2.5]), tick_labels([1000.0])
+    (['0.6965', '0.6970', '0.6975'], ['0.0', '2.5'], ['1,000'])
+    """
+    decimals = max((len(f"{value:.10f}".rstrip("0").partition(".")[2]) for value in values), default=0)
+    return [f"{value:,.{decimals}f}" for value in values]
+
+
 def line_chart(
     series: Sequence[Series],
     x_label: str,
@@ -80,7 +90,7 @@ def line_chart(
     margin = 0.06 * ((y_high - y_low) or abs(y_high) or 1.0)
     y_low, y_high = (y_low if zero else y_low - margin), y_high + margin
     if percent:
-        y_high = min(y_high, 1.0 + margin / 3)
+        y_low, y_high = max(y_low, 0.0), min(y_high, 1.0 + margin / 3)
     x_high = x_high if x_high > x_low else x_low + 1
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -89,17 +99,17 @@ def line_chart(
         return round(across, 1), round(down, 1)
 
     parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_text(y_label)} over {_text(x_label)}">']
-    for y in ticks(y_low, y_high):
+    marked = ticks(y_low, y_high)
+    for y, label in zip(marked, tick_labels(marked), strict=True):
         _, v = at(x_low, y)
-        label = f"{100 * y:g}%" if percent else number(y)
+        label = f"{100 * y:g}%" if percent else label
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{v}" y2="{v}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 6}" y="{v + 4}" text-anchor="end">{label}</text>')
     whole = all(x == round(x) for s in lines for x in s.x)
-    for x in ticks(x_low, x_high, 6):
-        if whole and x != round(x):
-            continue
+    marked = [x for x in ticks(x_low, x_high, 6) if not whole or x == round(x)]
+    for x, label in zip(marked, tick_labels(marked), strict=True):
         u, _ = at(x, y_low)
-        parts.append(f'<text class="tick" x="{u}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{number(x)}</text>')
+        parts.append(f'<text class="tick" x="{u}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{label}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{_text(x_label)}</text>')
     for level in levels:
@@ -142,11 +152,10 @@ def interval_chart(rows: Sequence[Interval], x_label: str, *, mark: str = "") ->
         return round(left + (x - low) / (high - low) * (WIDTH - left - RIGHT), 1)
 
     parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{_text(x_label)}">']
-    for x in ticks(low, high, 6):
+    marked = ticks(low, high, 6)
+    for x, label in zip(marked, tick_labels(marked), strict=True):
         parts.append(f'<line class="grid" x1="{at(x)}" x2="{at(x)}" y1="{TOP}" y2="{height - BOTTOM}"/>')
-        parts.append(
-            f'<text class="tick" x="{at(x)}" y="{height - BOTTOM + 16}" text-anchor="middle">{number(x)}</text>'
-        )
+        parts.append(f'<text class="tick" x="{at(x)}" y="{height - BOTTOM + 16}" text-anchor="middle">{label}</text>')
     label = f"{x_label}; diamonds: {mark}" if mark else x_label
     parts.append(f'<text class="axis" x="{WIDTH / 2}" y="{height - 6}" text-anchor="middle">{_text(label)}</text>')
     for i, row in enumerate(rows):

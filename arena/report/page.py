@@ -30,6 +30,7 @@ from arena.report.parts import (
 )
 from arena.settings import kind
 from arena.tracking import read_rows
+from envs.words import number_of
 
 FILE = "report.html"
 
@@ -63,7 +64,8 @@ def page(run: Path, rows: Sequence[Row]) -> str:
     settings = yaml.safe_load(config)
     game, network = envs.make(settings["game"]), settings["network"]
     shown = [for_viewer(game, agent, played) for agent, games in load(run).items() for played in games]
-    about = f"{game.name} · {network['trunk']} network, {network['blocks']} blocks of {network['channels']} channels"
+    size = f"{number_of(network['blocks'], 'block')} of {number_of(network['channels'], 'channel')}"
+    about = f"{game.name} · {network['trunk']} network, {size}"
     sections = [
         _tiles(rows),
         _rating(rows),
