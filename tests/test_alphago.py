@@ -25,11 +25,13 @@ from agents.runtime import NetworkEvaluator, RuntimeSettings, TorchRuntime
 from arena import checkpoint
 from arena.alphago import records, store, values
 from arena.alphago.fit import FitSettings, fit
-from arena.alphago.pipeline import rollout_records
+from arena.alphago.pipeline import Pipeline, rollout_records
 from arena.alphago.records import RecordsSettings
 from arena.alphago.reinforce import Reinforce, ReinforceSettings
 from arena.alphago.settings import AlphaGoConfig
+from arena.alphago.settings import smoke as shrink
 from arena.alphago.store import Line
+from arena.config import TrackingSettings
 from arena.learner import TrainSettings
 from arena.match import MatchResult, PlayedGame, play_match, random_openings
 from arena.progress import Silent
@@ -311,7 +313,7 @@ def reinforce(folder: Path, iterations: int, **changes: Any) -> dict[str, Tensor
     network = NetworkSettings(blocks=1, channels=16)
     start = PolicyValueNetwork(game, network).state_dict()
     given = {"settings": ReinforceSettings(games=64, every=5, pool_every=10, lr=0.01), "baseline": None, **changes}
-    learner = Reinforce(game, network, runtime=TORCH, start=start, folder=folder, seed=0, **given)
+    learner = Reinforce(game, network, runtime=TORCH, start=start, folder=folder, seed=(0,), **given)
     return learner.run(iterations, tracker(folder), Silent())
 
 
@@ -348,6 +350,30 @@ def test_the_pool_may_grow_faster_after_a_resumption(tmp_path: Path) -> None:
     assert members == [0, 10, 16]
 
 
+def test_the_second_pass_plays_games_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It drew what the first had drawn: the same opponents and, as far as the policy was the same, the same games."""
+    config = shrink(AlphaGoConfig(name="x", game="tictactoe", tracking=TrackingSettings(mode="disabled")))
+    again = config.reinforce.model_copy(update={"iterations": 1, "games": 64, "lr": 1e-6})
+    pipeline = Pipeline(config.model_copy(update={"reinforce": again}), tmp_path, Silent())
+    pipeline.create_folder()
+    network = config.supervised.network
+    weights = PolicyValueNetwork(pipeline.game, network).state_dict()
+    for name in (alphago.SUPERVISED, alphago.VALUE):
+        pipeline._save(name, network, weights)
+    passes: list[list[PlayedGame]] = []
+
+    def kept(*arguments: Any, **more: Any) -> MatchResult:
+        played = play_match(*arguments, **more)
+        passes.append(played.games)
+        return played
+
+    monkeypatch.setattr("arena.alphago.reinforce.play_match", kept)
+    pipeline._reinforced()
+    pipeline._reinforced_again()
+    first, second = passes
+    assert sum(one.actions == other.actions for one, other in zip(first, second, strict=True)) < len(first) / 8
+
+
 def test_a_perfect_baseline_leaves_nothing_to_learn(tmp_path: Path) -> None:
     """Where the baseline is the result itself, the gradient is zero and nothing moves."""
     game = envs.make("tictactoe")
@@ -355,7 +381,7 @@ def test_a_perfect_baseline_leaves_nothing_to_learn(tmp_path: Path) -> None:
     network = NetworkSettings(blocks=1, channels=16)
     start = PolicyValueNetwork(game, network).state_dict()
     settings = ReinforceSettings(games=2, every=1)
-    learner = Reinforce(game, network, settings, TORCH, start, tmp_path, seed=0, baseline=None)
+    learner = Reinforce(game, network, settings, TORCH, start, tmp_path, seed=(0,), baseline=None)
     lines = random_lines(game, 1, 3)
     result = lines[0].result
     learner.baseline = lambda states: np.where(states["to_play"] == 0, result, -result).astype(np.float32)
@@ -391,7 +417,7 @@ def test_a_win_makes_its_moves_likelier_and_a_loss_less(tmp_path: Path, learner_
     torch.manual_seed(0)
     network = NetworkSettings(blocks=1, channels=16)
     start = PolicyValueNetwork(game, network).state_dict()
-    learner = Reinforce(game, network, ReinforceSettings(games=2), TORCH, start, tmp_path, seed=0, baseline=None)
+    learner = Reinforce(game, network, ReinforceSettings(games=2), TORCH, start, tmp_path, seed=(0,), baseline=None)
     actions = tuple(line.actions)
     plies = list(range(0 if learner_first else 1, len(actions) - 1, 2))
     before = likelihood(game, learner.network, actions, plies)
@@ -408,7 +434,7 @@ def test_the_moves_that_are_learned_are_the_learners_against_a_handicap_too(
     torch.manual_seed(0)
     network = NetworkSettings(blocks=1, channels=8)
     start = PolicyValueNetwork(game, network).state_dict()
-    learner = Reinforce(game, network, ReinforceSettings(games=2), TORCH, start, tmp_path, seed=0, baseline=None)
+    learner = Reinforce(game, network, ReinforceSettings(games=2), TORCH, start, tmp_path, seed=(0,), baseline=None)
     movers: list[int] = []
 
     def baseline(states: States) -> np.ndarray:

@@ -161,7 +161,8 @@ class Pipeline:
 
     def _reinforced(self) -> None:
         start = load_agent(self.agents / SUPERVISED)
-        self._reinforce(REINFORCED, start.weights, self.config.reinforce.iterations, baseline=None)
+        settings, seed = self.config.reinforce, (self.config.seed,)
+        self._reinforce(REINFORCED, start.weights, settings.iterations, seed=seed, baseline=None)
 
     def _reinforced_again(self) -> None:
         if not self.config.reinforce.second_iterations:
@@ -172,7 +173,10 @@ class Pipeline:
         def baseline(states: States) -> NDArray[np.float32]:
             return value(states).values
 
-        self._reinforce(AGAIN, start.weights, self.config.reinforce.second_iterations, baseline=baseline)
+        settings = self.config.reinforce
+        # By the first pass's generators it would draw the same opponents again, and games much like those.
+        seed = (self.config.seed, 5)
+        self._reinforce(AGAIN, start.weights, settings.second_iterations, seed=seed, baseline=baseline)
 
     def _reinforce(
         self,
@@ -180,6 +184,7 @@ class Pipeline:
         start: dict[str, Tensor],
         iterations: int,
         *,
+        seed: tuple[int, ...],
         baseline: Callable[[States], NDArray[np.float32]] | None,
     ) -> None:
         stage = name.removesuffix(".safetensors")
@@ -194,7 +199,7 @@ class Pipeline:
             self.runtime,
             start,
             folder,
-            seed=config.seed,
+            seed=seed,
             baseline=baseline,
         )
         with self._tracked(stage) as tracker:

@@ -68,10 +68,12 @@ class Reinforce:
         start: dict[str, Tensor],
         folder: Path,
         *,
-        seed: int,
+        seed: tuple[int, ...],
         baseline: Callable[[States], NDArray[np.float32]] | None,
     ) -> None:
-        """`start`: the weights to begin with. `baseline`: expected results of positions for the side to move."""
+        """`start`: the weights to begin with. `seed`: the generator of a batch is made of it and of the batch's number.
+        `baseline`: expected results of positions for the side to move.
+        """
         self.game, self.settings, self.folder, self.seed, self.baseline = game, settings, folder, seed, baseline
         # Evaluation mode throughout: a batch of one's own games must not shift the normalisation that play relies on.
         self.device = "cuda" if runtime.device == "cuda" else "cpu"
@@ -102,7 +104,7 @@ class Reinforce:
 
     def _batch(self, number: int, progress: Progress) -> dict[str, float]:
         """One batch of games and one step. Batch `number` depends on the seed and on the weights so far alone."""
-        rng = np.random.default_rng([self.seed, number])
+        rng = np.random.default_rng([*self.seed, number])
         if (number - 1) % self.settings.pool_every == 0:
             self.pool.mkdir(parents=True, exist_ok=True)
             write_atomically(self._member(number - 1), safetensors.torch.save(_plain(self.network)))
