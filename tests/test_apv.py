@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import envs
-from agents.alphago.player import SUPERVISED, VALUE
+from agents.alphago.player import SUPERVISED, VALUE, variant
 from agents.alphago.policies import sensibly
 from agents.alphago.search import APVPlayer, APVSearch, APVSettings, Parts
 from agents.classic import Perfect
@@ -157,6 +157,19 @@ def test_where_nothing_tells_moves_apart_the_likeliest_comes_first() -> None:
     corner = [priors[node] >= 0 for node in search.tree.parent[0, 1 : search.tree.size[0]]]
     first = sum(int(legal.argmax()) == a for legal, a in zip(corner, search.tree.action[0, 1:], strict=False))
     assert first < len(corner) / 10
+
+
+def test_in_the_place_of_the_policy_network_the_tree_policy_counts_as_it_is() -> None:
+    """It was flattened by the policy network's temperature."""
+    game = envs.make("tictactoe")
+    parts = Parts(*(opinion(game, salt) for salt in range(4)))
+    for letters, evaluate, power in (("rv", parts.tree, 1.0), ("rvp", parts.policy, 0.67)):
+        player = variant(game, letters, parts, 1, APVSettings(prior_temperature=1 / 0.67))
+        assert isinstance(player, APVPlayer)
+        search = player._search(1, 2)
+        search.begin(np.array([0]), game.reset(1), 1)
+        odds = evaluate(game.reset(1)).priors[0] ** power
+        np.testing.assert_allclose(search.tree.edge["prior"][0, 0], odds / odds.sum(), rtol=1e-5)
 
 
 def test_players_that_look_at_the_likeliest_first_are_others_than_before(tmp_path: Path) -> None:

@@ -61,13 +61,13 @@ def variant(game: Game, letters: str, parts: Parts, simulations: int, settings: 
     """The player with the parts in `letters`, one of `VARIANTS`; `settings.mix` is λ where it has rollouts and value network."""
     if letters not in VARIANTS:
         raise ValueError(f"AlphaGo has no variant '{letters}': choose one of {', '.join(VARIANTS)}")
-    if "p" not in letters:
-        parts = parts._replace(policy=parts.tree)
     if letters == "p":
         return policy_player(sensibly(game, parts.policy))
     settings = settings or APVSettings()
-    share = settings.mix if "r" in letters and "v" in letters else float("r" in letters)
-    return APVPlayer(game, parts, settings.model_copy(update={"mix": share}), simulations)
+    changes = {"mix": settings.mix if "r" in letters and "v" in letters else float("r" in letters)}
+    if "p" not in letters:  # the tree policy as it is: the temperature is the policy network's
+        parts, changes["prior_temperature"] = parts._replace(policy=parts.tree), 1.0
+    return APVPlayer(game, parts, settings.model_copy(update=changes), simulations)
 
 
 def is_alphago(folder: Path) -> bool:
