@@ -46,7 +46,9 @@ class APVSettings(Section):
     c_puct: float = Field(5.0, gt=0, description="exploration; paper 5")
     virtual_loss: int = Field(3, ge=1, description="rollouts that a simulation under way counts as lost; paper 3")
     threshold: int = Field(
-        0, ge=0, description="rollouts through a leaf before it becomes a node; paper 40, of 100,000 a move"
+        0,
+        ge=0,
+        description="rollouts through a leaf before it becomes a node; paper 40, with 1,000 rollouts/s a thread",
     )
     prior_temperature: float = Field(1.5, gt=0, description="of the policy network; paper 1 / 0.67")
     asynchronous: bool = Field(True, description="walk and play out while the networks compute; false: repeatable")
