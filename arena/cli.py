@@ -124,6 +124,8 @@ def play(
     if watch and (_given(context, "opponent") or _given(context, "side")):
         raise ValueError("--watch names both players: name no other, and no --side")
     rules, record = envs.make(game), review or load
+    if record is not None and not record.exists():  # before anything is compiled or loaded
+        raise ValueError(f"there is no file {record}")
     if record is not None and ":" not in game:  # no rules were asked for but the file's
         rules = rules_of(record, rules)
     options = Options(

@@ -195,18 +195,21 @@ def test_a_game_can_be_played_in_a_pipe() -> None:
     assert "\x1b" not in done.stdout
 
 
-def test_what_play_is_told_reaches_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """--ponder was read and dropped."""
+def test_what_play_is_told_reaches_the_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--ponder was read and dropped; a file that is not there was missed on the screen, after the players had been loaded."""
     shown: list[Options] = []
+    record = tmp_path / "a.moves"
+    record.write_text("game: tictactoe\nb2 *\n")
     monkeypatch.setattr("arena.terminal.app.play", lambda game, names, rng, options: shown.append(options))
     for stream in (sys.stdin, sys.stdout):
         monkeypatch.setattr(stream, "isatty", lambda: True)
     app(
-        ["play", "tictactoe", "--ponder", "--resign", "0.8", "--light", "--time", "10m", "--review", "a.moves"],
+        ["play", "tictactoe", "--ponder", "--resign", "0.8", "--light", "--time", "10m", "--review", str(record)],
         standalone_mode=False,
     )
     app(["play", "tictactoe"], standalone_mode=False)
-    record = Path("a.moves")
+    with pytest.raises(ValueError, match=r"there is no file .*b\.moves"):
+        app(["play", "tictactoe", "--load", str(tmp_path / "b.moves")], standalone_mode=False)
     assert shown[0] == Options(
         control=TimeControl(main=600), record=record, review=True, resign=0.8, ponder=True, dark=False
     )

@@ -135,8 +135,10 @@ def test_no_command_with_options_is_left_out() -> None:
     assert {n for n in names if options(n)} == set(CALLS) | ELSEWHERE
 
 
-def test_what_play_is_told_reaches_the_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_play_is_told_reaches_the_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = MagicMock()
+    monkeypatch.chdir(tmp_path)
+    FILE.touch()
     monkeypatch.setattr("arena.play.play", heard)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     app(["play", GAME, B, "--plain", "--side", "first", "--seed", "11"], standalone_mode=False)
