@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from agents.evaluators import Evaluation, Evaluator
+from agents.roots import Findings
 from agents.search import Choose, Search, SearchSettings, untyped
 from agents.section import Section
 from agents.turns import GamesUnderWay
@@ -27,6 +28,7 @@ from arena.resign import NEVER, Counts, ResignSettings, count, no_counts
 from envs import Game, States
 
 OPENINGS = 64  # drawn at once
+PER_PLY = frozenset(("history", "actions", "recorded", *Findings._fields))  # of a state: a row a ply, slot after slot
 
 
 class SelfPlaySettings(Section):
@@ -173,19 +175,36 @@ class SelfPlay:
         return samples, stats
 
     def state(self) -> dict[str, NDArray[np.generic]]:
-        """Everything that the next `play` depends on, as arrays of a row a slot; `restore` takes it back."""
-        columns = self._columns()
-        return {name: a.view(np.uint8).reshape(len(a), -1) if a.dtype.names else a for name, a in columns.items()}
+        """Everything that the next `play` depends on; `restore` takes it back.
+
+        Arrays of a row a slot, `PER_PLY` of a row a ply played so far: room for a whole game in every slot would be
+        gigabytes where boards are large.
+        """
+        played = self._played()
+        rows = {name: a[played] if name in PER_PLY else a for name, a in self._columns().items()}
+        return {
+            name: a.view(np.uint8).reshape(len(a), a.itemsize) if a.dtype.kind == "V" else a for name, a in rows.items()
+        }
 
     def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
         """Continue from what `state` returned."""
+        self.games.length[:] = state["length"]
+        played = self._played()
         for name, column in self._columns().items():
-            column[:] = state[name].reshape(-1).view(column.dtype).reshape(column.shape)
+            rows = state[name].reshape(-1).view(column.dtype)
+            if name in PER_PLY:
+                column[played] = rows.reshape(-1, *column.shape[2:])
+            else:
+                column[:] = rows
+
+    def _played(self) -> NDArray[np.bool_]:
+        """[B, T] the plies of the games under way."""
+        return np.arange(self.game.max_plies) < self.games.length[:, None]
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         columns = {**self.games._asdict(), **self.games.found._asdict(), "fresh": self.fresh}
         del columns["found"], columns["full"]  # searches begin again
-        return columns
+        return {name: untyped(a) if a.dtype.names else a for name, a in columns.items()}
 
     def _open(self, slots: NDArray[np.int64], openings: Openings, rng: np.random.Generator) -> None:
         """Put new games into `slots`."""

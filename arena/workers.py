@@ -36,7 +36,7 @@ from agents.search import SearchSettings
 from agents.section import Section
 from arena.replay import Samples
 from arena.resign import NEVER
-from arena.selfplay import SelfPlay, SelfPlaySettings, SelfPlayStats
+from arena.selfplay import PER_PLY, SelfPlay, SelfPlaySettings, SelfPlayStats
 from envs import Game
 
 Weights = Mapping[str, Tensor]
@@ -360,12 +360,12 @@ def join_states(states: Sequence[State]) -> State:
 
 def split_state(state: State, slots: Sequence[int]) -> list[State]:
     """The opposite of `join_states`, for workers of so many slots each."""
-    ends = np.cumsum(slots)
+    ends = np.cumsum([0, *slots])
     if len(state["length"]) != ends[-1]:
         raise ValueError(f"games under way in {len(state['length'])} slots cannot go on in {ends[-1]}")
-    return [
-        {name: array[end - size : end] for name, array in state.items()} for end, size in zip(ends, slots, strict=True)
-    ]
+    plies = np.cumsum([0, *state["length"]])[ends]
+    cuts = {name: plies if name in PER_PLY else ends for name in state}
+    return [{name: rows[cuts[name][i] : cuts[name][i + 1]] for name, rows in state.items()} for i in range(len(slots))]
 
 
 def _share_of_threads(runtime: RuntimeSettings, count: int) -> RuntimeSettings:

@@ -16,11 +16,12 @@ import pytest
 import torch
 
 import envs
+from agents.evaluators import uniform
 from agents.network import NetworkSettings, PolicyValueNetwork
 from agents.runtime import RuntimeSettings
 from agents.search import SearchSettings
 from arena import worker_processes
-from arena.selfplay import SelfPlaySettings
+from arena.selfplay import SelfPlay, SelfPlaySettings
 from arena.workers import (
     Answer,
     Job,
@@ -84,6 +85,19 @@ def test_games_under_way_go_on_from_a_saved_state(weights: dict[str, torch.Tenso
     second = Threads(jobs(WHOLE, 2))
     second.restore(first.state())
     assert all(same(a, b) for a, b in zip(unbroken[1:], iterations(second, weights, 1, 2), strict=True))
+
+
+def test_a_state_holds_the_plies_played_and_no_room_for_more() -> None:
+    """Room for whole games of Go on 19x19 in 256 slots is 1.7 GB, which every iteration wrote and sent to its workers."""
+    game = envs.make("go9")
+    before = SelfPlay(game, SelfPlaySettings(games=1, slots=4, simulations=2, random_plies=4), SearchSettings())
+    assert sum(a.nbytes for a in before.state().values()) < 20_000  # where whole games would take 1.4 MB
+    before.play(uniform(game), np.random.default_rng(0))
+    state = before.state()
+    assert len(state["policies"]) == len(state["history"]) == state["length"].sum() > 0
+    after = SelfPlay(game, before.settings, SearchSettings())
+    after.restore(state)
+    assert {n: a.tobytes() for n, a in after.state().items()} == {n: a.tobytes() for n, a in state.items()}
 
 
 def test_an_interrupt_stops_every_worker(weights: dict[str, torch.Tensor]) -> None:
@@ -342,8 +356,9 @@ def test_several_workers_on_the_cpu_are_processes(settings: dict[str, object], d
 
 
 def test_states_of_other_slots_are_refused() -> None:
-    state = {"length": np.zeros(9), "roots": np.zeros((9, 4), np.uint8)}
+    state = {"length": np.arange(9), "roots": np.arange(36).reshape(9, 4), "actions": np.arange(36)}
     parts = split_state(state, [4, 5])
-    assert {k: v.shape for k, v in join_states(parts).items()} == {"length": (9,), "roots": (9, 4)}
+    assert [len(part["actions"]) for part in parts] == [0 + 1 + 2 + 3, 4 + 5 + 6 + 7 + 8]
+    assert {k: v.tolist() for k, v in join_states(parts).items()} == {k: v.tolist() for k, v in state.items()}
     with pytest.raises(ValueError, match="9 slots cannot go on in 8"):
         split_state(state, [4, 4])
