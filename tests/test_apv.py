@@ -288,6 +288,32 @@ def test_a_single_game_keeps_its_tree() -> None:
     assert search.advance(0, game.reset(1)[0], 50) == 0, "a position it has not reached begins anew"
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_search_that_was_interrupted_leaves_nothing_behind(asynchronous: bool) -> None:
+    """Its simulations under way stayed in a tree that the next move goes on with, as rollouts lost."""
+    game, calls = envs.make("connect_four"), 0
+    parts = Parts(*(opinion(game, salt) for salt in range(4)))
+
+    def interrupted(states: States) -> Evaluation:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise KeyboardInterrupt
+        return parts.rollout(states)
+
+    search = APVSearch(
+        game, parts._replace(rollout=interrupted), APVSettings(asynchronous=asynchronous), slots=1, capacity=101
+    )
+    start = game.reset(1)[0]
+    search.advance(0, start, 50)
+    with pytest.raises(KeyboardInterrupt):
+        search.run(per_game=4)
+    assert search.step() == 0, "nothing to go on with"
+    assert search.advance(0, start, 50) == 0
+    search.run(per_game=4)
+    assert search.results(np.array([0])).visits.sum() == 50
+
+
 def answering(game: Game, part: str, number: float) -> Evaluator:
     """Uniform priors and value 0, but `number` as the value, or as one prior, of every position that is not the start."""
 

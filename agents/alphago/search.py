@@ -137,10 +137,18 @@ class APVSearch:
         return int(count)
 
     def run(self, *, per_game: int = 1, stop: Callable[[], bool] = lambda: False) -> None:
-        """Step until every slot is done or `stop`, asked after every round, says so; no question stays unanswered."""
-        while self.step(per_game=per_game) and not stop():
-            pass
-        self._drain()
+        """Step until every slot is done or `stop`, asked after every round, says so; no question stays unanswered.
+
+        Where something raises, all trees are forgotten: simulations under way would stay in them as lost rollouts.
+        """
+        try:
+            while self.step(per_game=per_game) and not stop():
+                pass
+            self._drain()
+        except BaseException:
+            self._waiting, self._asked = [], None
+            self.tree.size[:] = self.tree.budget[:] = self.tree.done[:] = 0
+            raise
 
     def results(self, slots: NDArray[np.integer]) -> Found:
         """What was found in `slots`."""
