@@ -78,9 +78,8 @@ class PlayApp(App[None]):
         self.turns: Turns | None = None  # while the players are being prepared
         self.failure: Exception | None = None  # why there is no game
         self.theme = "textual-dark" if self.options.dark else "textual-light"
-        self._elsewhere = (
-            ""  # what moves without a place on the board do: pass, swap, all there is; empty where there are none
-        )
+        # What moves without a place on the board do: pass, swap, all there is; empty where there are none.
+        self._elsewhere = ""
 
     def compose(self) -> ComposeResult:
         yield self.page
