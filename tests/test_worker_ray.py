@@ -26,7 +26,7 @@ from arena import worker_ray
 from arena.worker_ray import Ray, connect
 
 pytestmark = pytest.mark.peer
-LONG = WHOLE._replace(selfplay=WHOLE.selfplay.model_copy(update={"games": 40, "simulations": 16}))
+LONG = WHOLE._replace(selfplay=WHOLE.selfplay.model_copy(update={"games": 160, "simulations": 16}))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_a_node_that_dies_and_one_that_joins_change_no_game(
 ) -> None:
     finished = list[int]()
     assert same(expected[0], workers.play(orders[0], finished.append))
-    assert sum(finished) == 40
+    assert sum(finished) == 160
     lost = worker_nodes(cluster)[-1]
     assert actors(lost)
     kill = once(lambda: cluster.remove_node(lost, allow_graceful=False))
